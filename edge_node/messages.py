@@ -1,0 +1,182 @@
+"""What the rooms of the edge hand to each other. Imports nothing of the edge."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from nearside.encoder import Encoding
+from nearside.origins import Reason, Source
+
+Lang = Literal["en", "zh"]
+Owner = Literal["bot", "agent"]
+Role = Literal["customer", "assistant", "agent"]
+
+TEXT_LIMIT = 8_000
+"""Characters of one inbound message."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tenant:
+    """One company, as handed out at the door. Only `app` makes these; holding one is the only way to its data."""
+
+    id: str
+    name: Mapping[Lang, str]
+    default_lang: Lang
+    branding: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A message at the door, verified and parsed by its channel. `message_id` is the sender's, unique per account."""
+
+    channel: str
+    account: str
+    thread: str
+    message_id: str
+    customer: str
+    text: str
+    lang: Lang | None = None
+    attachments: tuple[Mapping[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Committed. `event_id` is the message's place in its conversation's log."""
+
+    message_id: str
+    turn_id: str
+    conversation_id: str
+    event_id: int
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    id: str
+    channel: str
+    account: str
+    thread: str
+    customer: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryItem:
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FormState:
+    """A form under way: the rule it belongs to, what it waits for, and how often it asked for that."""
+
+    rule_id: str
+    waits_for: str
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationState:
+    """What a conversation remembers between turns, stored as JSON. `verified` maps a subject to how it was proven."""
+
+    lang: Lang | None = None
+    slots: Mapping[str, str] = field(default_factory=dict)
+    form: FormState | None = None
+    verified: Mapping[str, str] = field(default_factory=dict)
+    verification_tries: int = 0
+    ticket: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    title: str
+    uri: str
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes back. `state` and `owner` take effect with the reply, in one transaction; None leaves them."""
+
+    text: str
+    source: Source
+    reason: Reason
+    confidence: float = 1.0
+    citations: tuple[Citation, ...] = ()
+    final: bool = True
+    quotes: str | None = None
+    knowledge_version: str = ""
+    state: ConversationState | None = None
+    owner: Owner | None = None
+    quick_replies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One checked sentence of a reply in the making; a higher `revision` replaces the draft so far."""
+
+    turn_id: str
+    revision: int
+    sequence: int
+    text: str
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """One inbound message on its way to a reply."""
+
+    tenant: Tenant
+    turn_id: str
+    conversation: Conversation
+    text: str
+    lang: Lang
+    state: ConversationState
+    owner: Owner
+    epoch: int
+    event_id: int
+    received_at: float
+    history: tuple[HistoryItem, ...]
+    encode: Callable[[], Awaitable[Encoding]]
+    """The encoding of `text`, computed once and off the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A line of a conversation's log: `kind` is "message" or "reply"; `body` is its outward JSON."""
+
+    id: int
+    turn_id: str
+    kind: Literal["message", "reply"]
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A committed reply on its way out of a channel; `attempt` counts from 1."""
+
+    tenant: Tenant
+    conversation: Conversation
+    event: Event
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedTurn:
+    """A turn with its personal data replaced by placeholders; only `privacy` makes these, only these leave the edge."""
+
+    tenant_id: str
+    turn_id: str
+    conversation_ref: str
+    text: str
+    lang: Lang
+    history: tuple[HistoryItem, ...]
+    time_left_s: float
+
+
+class Accept(Protocol):
+    """The door: commits the message, then returns. Raises Refused before anything is stored."""
+
+    async def __call__(self, tenant: Tenant, inbound: Inbound) -> Accepted: ...
+
+
+CallTool = Callable[[str, Mapping[str, Any], str], Awaitable[Any]]
+"""`await call_tool(name, arguments, call_id)` → the mapped result; raises ToolError."""

@@ -1,0 +1,75 @@
+"""Keys: each tenant's files are encrypted under a random key of its own, wrapped by the node's key.
+
+The node's key is a 0600 file (32 random bytes, hex). A wrapped key is `nonce ‖ ciphertext` of AES-256-GCM with
+`nearside:<node>:<tenant>` as associated data, so it opens for no other tenant and on no other node.
+Destroying the wrapped key destroys the tenant's data.
+"""
+
+import hmac
+import os
+from hashlib import sha256
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from nearside.errors import StorageError
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+
+
+class KeyRing:
+    """The keys of one node; `node` is the edge's or core's name."""
+
+    def __init__(self, node_key_file: Path, node: str) -> None:
+        self._cipher = AESGCM(_read_or_make(node_key_file))
+        self._node = node
+
+    def tenant_key(self, folder: Path, tenant_id: str) -> bytes:
+        """The 32-byte data key of the tenant whose files lie in `folder`; made on first use."""
+        file = folder / "tenant.key"
+        bound = f"nearside:{self._node}:{tenant_id}".encode()
+        if not file.exists():
+            key, nonce = os.urandom(KEY_BYTES), os.urandom(NONCE_BYTES)
+            write_secret(file, nonce + self._cipher.encrypt(nonce, key, bound))
+            return key
+        wrapped = file.read_bytes()
+        try:
+            return self._cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], bound)
+        except (InvalidTag, ValueError):
+            raise StorageError(
+                "the tenant's key does not open", where=str(file), hint="it was wrapped by another node's key: restore that key"
+            ) from None
+
+
+def derive(key: bytes, purpose: str) -> bytes:
+    """A key for one purpose, derived from a tenant's data key (HMAC-SHA256, 32 bytes)."""
+    return hmac.new(key, f"nearside:{purpose}".encode(), sha256).digest()
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """Write atomically as 0600, durable before it is visible."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.replace(partial, path)
+
+
+def _read_or_make(path: Path) -> bytes:
+    if not path.exists():
+        write_secret(path, os.urandom(KEY_BYTES).hex().encode())
+    if path.stat().st_mode & 0o077:
+        raise StorageError("the node's key is readable by others", where=str(path), hint=f"chmod 600 {path}")
+    try:
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise StorageError("the node's key is damaged", where=str(path), hint="restore it from the backup")
+    return key
