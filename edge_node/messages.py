@@ -1,10 +1,10 @@
 """What the rooms of the edge hand to each other. Imports nothing of the edge."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from nearside.encoder import Encoding
+from nearside.nearest import Match
 from nearside.origins import Reason, Source
 
 Lang = Literal["en", "zh"]
@@ -15,6 +15,15 @@ TEXT_LIMIT = 8_000
 """Characters of one inbound message."""
 
 
+@dataclass(frozen=True, slots=True)
+class Branding:
+    """How a tenant's chat looks and opens."""
+
+    color: str
+    greeting: Mapping[Lang, str]
+    suggestions: Mapping[Lang, tuple[str, ...]]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tenant:
     """One company, as handed out at the door. Only `app` makes these; holding one is the only way to its data."""
@@ -22,7 +31,7 @@ class Tenant:
     id: str
     name: Mapping[Lang, str]
     default_lang: Lang
-    branding: Mapping[str, Any]
+    branding: Branding
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,8 @@ class ConversationState:
     verified: Mapping[str, str] = field(default_factory=dict)
     verification_tries: int = 0
     ticket: str = ""
+    masks: Mapping[str, str] = field(default_factory=dict)
+    """Placeholder → what it stands for; never leaves the edge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +146,8 @@ class Turn:
     event_id: int
     received_at: float
     history: tuple[HistoryItem, ...]
-    encode: Callable[[], Awaitable[Encoding]]
-    """The encoding of `text`, computed once and off the event loop."""
+    nearest: Callable[[], Awaitable[Sequence[Match]]]
+    """The approved examples nearest to `text`, best first, one per label; computed once, off the event loop."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """Keys: each tenant's files are encrypted under a random key of its own, wrapped by the node's key.
 
-The node's key is a 0600 file (32 random bytes, hex). A wrapped key is `nonce ‖ ciphertext` of AES-256-GCM with
-`nearside:<node>:<tenant>` as associated data, so it opens for no other tenant and on no other node.
+The node's key is a 0600 file (32 random bytes, hex). A wrapped key is `nonce ‖ ciphertext` of AES-256-GCM
+with `nearside:<node>:<tenant>` as associated data, so it opens for no other tenant and on no other node.
 Destroying the wrapped key destroys the tenant's data.
 """
 
 import hmac
 import os
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -32,14 +33,15 @@ class KeyRing:
         bound = f"nearside:{self._node}:{tenant_id}".encode()
         if not file.exists():
             key, nonce = os.urandom(KEY_BYTES), os.urandom(NONCE_BYTES)
-            write_secret(file, nonce + self._cipher.encrypt(nonce, key, bound))
-            return key
+            write_secret(file, nonce + self._cipher.encrypt(nonce, key, bound), keep=True)
         wrapped = file.read_bytes()
         try:
             return self._cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], bound)
         except (InvalidTag, ValueError):
             raise StorageError(
-                "the tenant's key does not open", where=str(file), hint="it was wrapped by another node's key: restore that key"
+                "the tenant's key does not open",
+                where=str(file),
+                hint="it was wrapped by another node's key: restore that key",
             ) from None
 
 
@@ -48,22 +50,36 @@ def derive(key: bytes, purpose: str) -> bytes:
     return hmac.new(key, f"nearside:{purpose}".encode(), sha256).digest()
 
 
-def write_secret(path: Path, content: bytes) -> None:
-    """Write atomically as 0600, durable before it is visible."""
+def write_secret(path: Path, content: bytes, *, keep: bool = False) -> None:
+    """Write as 0600, whole or not at all, durable on return. With `keep`, a file that is there stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    partial = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
     try:
-        os.write(descriptor, content)
+        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if keep:
+            with suppress(FileExistsError):
+                os.link(partial, path)
+        else:
+            os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    os.replace(partial, path)
 
 
 def _read_or_make(path: Path) -> bytes:
     if not path.exists():
-        write_secret(path, os.urandom(KEY_BYTES).hex().encode())
+        write_secret(path, os.urandom(KEY_BYTES).hex().encode(), keep=True)
     if path.stat().st_mode & 0o077:
         raise StorageError("the node's key is readable by others", where=str(path), hint=f"chmod 600 {path}")
     try:

@@ -1,0 +1,20 @@
+"""`cloud-core`, the command line. Heavy rooms are imported by the commands that need them."""
+
+from typing import NoReturn
+
+from cloud_core.cli import check, edge, init, kb, serve, status, tenant
+from nearside import __version__, terminal
+
+PROGRAM = "cloud-core"
+app = terminal.make_app(PROGRAM, "The cloud core: large models and knowledge bases behind the edge nodes.", __version__)
+init.add_to(app)
+check.add_to(app)
+serve.add_to(app)
+status.add_to(app)
+app.add_typer(tenant.group, name="tenant")
+app.add_typer(kb.group, name="kb")
+app.add_typer(edge.group, name="edge")
+
+
+def main() -> NoReturn:
+    terminal.run(app, PROGRAM)

@@ -1,0 +1,70 @@
+"""Passages as lines that can be quoted: sentences, list items, table rows."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from cloud_core.messages import Passage
+from nearside.lexical import has_cjk, normalise, words
+
+_CELL = re.compile(r"\t\|?\t?|\|\t?")
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text to look for words in: English by stem, Chinese anywhere."""
+
+    raw: str
+
+    @cached_property
+    def folded(self) -> str:
+        return normalise(self.raw)
+
+    @cached_property
+    def stems(self) -> frozenset[str]:
+        return frozenset(words(self.raw))
+
+    def holds(self, word: str) -> bool:
+        return word in self.folded if has_cjk(word) else word in self.stems
+
+
+@dataclass(frozen=True)
+class Line:
+    """`rank` of its passage, `position` in it. `columns` are the header's cells if the line is a table row."""
+
+    passage: Passage
+    rank: int
+    position: int
+    text: str
+    text_words: Text
+    context: Text
+    neighbours: Text
+    columns: tuple[str, ...] = ()
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        return cells_of(self.text)
+
+
+def lines_of(passages: Sequence[Passage]) -> list[Line]:
+    return [line for rank, passage in enumerate(passages) for line in _lines(passage, rank)]
+
+
+def cells_of(text: str) -> tuple[str, ...]:
+    return tuple(cell.strip() for cell in _CELL.split(text)) if "\t" in text or "|" in text else (text,)
+
+
+def _lines(passage: Passage, rank: int) -> Iterator[Line]:
+    texts = passage.text.split("\n")
+    context, neighbours = Text(f"{passage.title}\n{passage.heading}"), Text(passage.text)
+    columns: tuple[str, ...] = ()
+    for position, text in enumerate(texts):
+        cells = cells_of(text)
+        if len(cells) == 1:
+            columns = ()
+        elif len(cells) != len(columns):  # the first row of a table names its columns
+            columns = cells
+            continue
+        searched = Text(f"{text}\n{' '.join(columns)}" if columns else text)
+        yield Line(passage, rank, position, text, searched, context, neighbours, columns)

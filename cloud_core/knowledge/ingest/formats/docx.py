@@ -1,0 +1,88 @@
+"""Word: paragraphs and tables in document order, headings and lists by their styles."""
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+from cloud_core.knowledge.documents import Block, Document, Kind, Unreadable
+from cloud_core.knowledge.folding import fold
+
+ENDINGS = frozenset({".docx"})
+
+MOST_UNPACKED_BYTES = 200 * 2**20
+MOST_RATIO = 200
+MOST_MEMBERS = 5_000
+_LEVEL = re.compile(r"(?:heading|标题)\s*(\d)", re.IGNORECASE)
+
+
+def parse(content: bytes) -> Document:
+    import docx
+    from docx.opc.exceptions import OpcError
+
+    _check_archive(content)
+    try:
+        document = docx.Document(io.BytesIO(content))
+        blocks = tuple(_blocks(document))
+        title = fold(document.core_properties.title or "")
+    except (OpcError, KeyError, ValueError, SyntaxError, zipfile.BadZipFile, AttributeError):
+        raise Unreadable("is a damaged Word file, or another Office format with a .docx ending") from None
+    headings = (block.text for block in blocks if block.kind is Kind.HEADING)
+    return Document(title=title or next(headings, ""), blocks=blocks)
+
+
+def _check_archive(content: bytes) -> None:
+    if content.startswith(b"\xd0\xcf\x11\xe0"):
+        raise Unreadable("is encrypted or an old .doc: save it as .docx without a password")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
+        raise Unreadable("is not a Word file: damaged, or wrong file name ending") from None
+    unpacked = sum(member.file_size for member in members)
+    if (
+        unpacked > MOST_UNPACKED_BYTES
+        or unpacked > MOST_RATIO * max(len(content), 4096)
+        or len(members) > MOST_MEMBERS
+    ):
+        raise Unreadable("unpacks to far more than its size: not read")
+
+
+def _blocks(document: Any) -> Iterator[Block]:
+    group, previous = 0, Kind.PARAGRAPH
+    for part in document.iter_inner_content():
+        if hasattr(part, "rows"):
+            group += 1
+            yield from _rows(part, group)
+            previous = Kind.ROW
+            continue
+        text = fold(part.text)
+        if not text:
+            continue
+        kind, level = _kind(part)
+        group += kind is not previous or kind is not Kind.ITEM
+        previous = kind
+        yield Block(kind=kind, text=text, level=level, group=group)
+
+
+def _kind(paragraph: Any) -> tuple[Kind, int]:
+    style = (paragraph.style.name if paragraph.style is not None else "") or ""
+    if level := _LEVEL.match(style):
+        return Kind.HEADING, int(level.group(1))
+    if style.lower() in ("title", "标题"):
+        return Kind.HEADING, 1
+    properties = paragraph._p.pPr
+    numbered = properties is not None and properties.numPr is not None
+    return (Kind.ITEM, 0) if numbered or style.lower().startswith("list") else (Kind.PARAGRAPH, 0)
+
+
+def _rows(table: Any, group: int) -> Iterator[Block]:
+    for number, row in enumerate(table.rows):
+        cells: list[Any] = []
+        for cell in row.cells:  # a merged cell comes once per column it spans
+            if not cells or cell._tc is not cells[-1]._tc:
+                cells.append(cell)
+        text = "\t".join(fold(cell.text) for cell in cells)
+        if text.strip():
+            yield Block(kind=Kind.ROW, text=text, group=group, header=number == 0 and len(table.rows) > 1)

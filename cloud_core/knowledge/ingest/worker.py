@@ -1,0 +1,60 @@
+"""The process that reads files which may be hostile: bounded memory, no files of its own, killed when late.
+
+Frames on both pipes are a 4-byte length and that many bytes. In: the file name's ending, then the content.
+Out: JSON, `{"document": …}` or `{"reason": …}`.
+"""
+
+import json
+import os
+import resource
+import struct
+import sys
+from typing import BinaryIO
+
+from cloud_core.knowledge.documents import Unreadable
+from cloud_core.knowledge.ingest.formats import readers
+
+LENGTH = struct.Struct(">I")
+MOST_MEMORY_BYTES = 2**30
+MOST_CPU_S = 60
+
+
+def read_frame(stream: BinaryIO) -> bytes | None:
+    head = stream.read(LENGTH.size)
+    return stream.read(LENGTH.unpack(head)[0]) if len(head) == LENGTH.size else None
+
+
+def write_frame(stream: BinaryIO, content: bytes) -> None:
+    stream.write(LENGTH.pack(len(content)) + content)
+    stream.flush()
+
+
+def answer(ending: str, content: bytes) -> bytes:
+    try:
+        document = readers()[ending](content)
+    except Unreadable as error:
+        return json.dumps({"reason": error.what}).encode()
+    except MemoryError:
+        return json.dumps({"reason": "needs too much memory to read"}).encode()
+    except RecursionError:
+        return json.dumps({"reason": "is nested too deeply to read"}).encode()
+    except Exception as error:  # a reader's library met something nobody thought of: report the file, go on
+        return json.dumps({"reason": f"cannot be read ({type(error).__name__})"}).encode()
+    return b'{"document":' + document.model_dump_json().encode("utf-8", errors="replace") + b"}"
+
+
+def main() -> None:
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not become a reply
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    requests = sys.stdin.buffer
+    while (ending := read_frame(requests)) is not None and (content := read_frame(requests)) is not None:
+        used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+        resource.setrlimit(resource.RLIMIT_CPU, (int(used) + MOST_CPU_S, resource.RLIM_INFINITY))
+        write_frame(replies, answer(ending.decode(), content))
+
+
+if __name__ == "__main__":
+    main()

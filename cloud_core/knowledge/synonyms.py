@@ -1,0 +1,91 @@
+"""Everyday words of customer service that mean the same: what a question says, and what a document may say."""
+
+from functools import cache
+
+from nearside.lexical import stem
+
+_GROUPS = """
+cost price fee charge rate expensive cheap
+ship shipping deliver delivery dispatch post mail courier
+parcel package shipment
+return send-back
+refund reimburse money-back repay
+exchange swap replace
+warranty guarantee
+repair fix mend
+wash clean launder cleaning
+weight weigh heavy light gram kg
+size fit dimension measurement
+store shop branch outlet
+open opening hour close
+pay payment invoice
+member membership loyalty
+discount coupon voucher reduction promo
+broken damage damaged defective faulty defect
+cancel cancellation
+address location
+phone telephone call hotline
+waterproof watertight rainproof
+battery charge recharge power
+kid child junior
+long length duration last
+wide width
+tall height high
+deep depth
+hot temperature cold warm
+buy purchase order
+free gratis
+fast quick express
+abroad international overseas foreign
+fault error malfunction
+material fabric made
+capacity volume litre liter
+价格 售价 多少钱 价钱 费用 收费 贵 钱 便宜 元
+运费 邮费 快递费 配送费
+配送 送货 发货 寄送 快递 送达 物流 邮寄 运送 到货 寄
+包裹 快件
+退货 退回 退换 退换货 退
+退款 退钱
+换货 更换 调换 换
+保修 质保 保修期 质保期 保质
+维修 修理 修补 修
+清洗 洗涤 洗 机洗 清洁
+重量 重 多重 克 千克 公斤
+尺码 尺寸 大小 码数 号码
+门店 店铺 实体店 分店 商店 店
+营业 开门 关门 营业时间 几点
+付款 支付 买单 付钱
+会员 会籍
+优惠 折扣 打折 优惠券
+坏 损坏 破损 故障 破 坏掉
+取消 撤销
+地址 位置
+电话 热线
+防水 防雨
+电池 电量 充电 续航
+儿童 孩子 小孩 童装
+时间 多久 多长时间 时长 期限
+免费 包邮
+国外 海外 国际 境外
+材质 面料 材料
+容量 体积 升
+长度 长
+宽度 宽
+高度 高
+温度 度
+"""
+
+
+@cache
+def _groups() -> dict[str, tuple[str, ...]]:
+    members: dict[str, dict[str, None]] = {}
+    for line in _GROUPS.strip().splitlines():
+        group = [stem(word.replace("-", " ")) for word in line.split()]
+        for word in group:
+            members.setdefault(word, {}).update(dict.fromkeys(other for other in group if other != word))
+    return {word: tuple(others) for word, others in members.items()}
+
+
+def variants_of(word: str) -> tuple[str, ...]:
+    """`word` as `nearside.lexical` compares it: lower-case, English ones stemmed."""
+    return _groups().get(word, ())

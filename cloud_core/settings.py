@@ -1,0 +1,96 @@
+"""What an operator can set: core.toml. Each description is the comment that `init` writes above the key."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from nearside.settings import LocatedPath, Section, load_settings, render_settings
+
+PREFIX = "CORE"
+FILE_NAME = "core.toml"
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Https(Section):
+    host: str = Field("127.0.0.1", description='Address to listen on; "0.0.0.0" for all.')
+    port: Port = 8444
+    cert: LocatedPath = Field(Path("certs/server.crt"), description="PEM files; the certificate's key must be P-256.")
+    key: LocatedPath = Path("certs/server.key")
+
+
+class Grpc(Section):
+    host: str = Field("127.0.0.1", description='Address to listen on; "0.0.0.0" if edges run on other machines.')
+    port: Port = 8445
+    cert: LocatedPath = Field(Path("certs/server.crt"), description="PEM files; the certificate's key must be P-256.")
+    key: LocatedPath = Path("certs/server.key")
+    ca: LocatedPath = Field(
+        Path("certs/ca.crt"), description="Edges must show a certificate that this authority signed."
+    )
+
+
+class Admin(Section):
+    host: str = Field("127.0.0.1", description="Keep it on loopback, or inside the cluster.")
+    port: Port = 9465
+
+
+class Nats(Section):
+    mode: Literal["embedded", "external", "off"] = Field(
+        "embedded",
+        description='"embedded" starts the nats-server installed with this program, "external" uses `url`.',
+    )
+    port: Port = Field(4222, description="Loopback port of the embedded server.")
+    url: str = Field("", description='For "external", e.g. "tls://nats.example.com:4222".')
+    cert: LocatedPath = Field(Path("certs/nats.crt"), description="The core's own name at NATS.")
+    key: LocatedPath = Path("certs/nats.key")
+
+
+class EngineSettings(Section):
+    kind: str = Field("extractive", description='"extractive" quotes the documents and needs no language model.')
+    options: Mapping[str, Any] = Field(default_factory=dict, description="What this kind of engine understands.")
+
+
+class TurnSettings(Section):
+    max_in_flight: int = Field(
+        64, ge=1, description="More turns at a time are refused at once, with a hint when to retry."
+    )
+    max_s: float = Field(60.0, gt=0, description="Upper bound of one turn in seconds, whatever the edge grants.")
+    keep_days: int = Field(
+        30, ge=1, description="Answers are kept so long for repeated turns; longer than an edge retries."
+    )
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class CoreSettings(Section):
+    name: str = Field("core", min_length=1, max_length=64, description="What this core calls itself.")
+    data: LocatedPath = Field(Path("data"), description="Everything the core keeps: tenants, knowledge, broker.")
+    node_key: LocatedPath = Field(
+        Path("certs/node.key"), description="Wraps every tenant's key: back it up, apart from the data."
+    )
+    ca_key: LocatedPath = Field(
+        Path("certs/ca.key"), description="The authority's key, with which edges get their certificates."
+    )
+    https: Https = Field(Https(), description="The core's HTTPS door (TLS 1.3).")
+    grpc: Grpc = Field(Grpc(), description="Turns from the edges (mutual TLS 1.3).")
+    admin: Admin = Field(Admin(), description="Health and metrics, plain HTTP.")
+    nats: Nats = Field(Nats(), description="The message broker between edges and core (mutual TLS 1.3).")
+    engine: EngineSettings = Field(EngineSettings(), description="Who writes the answers.")
+    turns: TurnSettings = Field(TurnSettings(), description="Bounds of the work on turns.")
+    log: Log = Field(Log(), description="JSON lines on standard error; never a customer's words.")
+
+
+TITLE = """Settings of cloud-core. Relative paths start at this file's folder.
+Every key can be overridden by an environment variable: CORE__HTTPS__PORT=9443 sets https.port.
+`cloud-core check` says what is wrong."""
+
+
+def load(path: Path) -> CoreSettings:
+    return load_settings(CoreSettings, path, PREFIX)
+
+
+def render(settings: CoreSettings) -> str:
+    return render_settings(settings, title=TITLE)

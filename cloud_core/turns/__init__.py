@@ -1,0 +1,1 @@
+"""From a forwarded question to a grounded answer."""

@@ -1,0 +1,200 @@
+"""The edge's parts list: the only place where its rooms meet."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+
+from edge_node.channels.base import Channel, ChannelContext
+from edge_node.channels.feed import Feed
+from edge_node.channels.folder import channel_classes
+from edge_node.messages import Conversation, Delivery, Draft, Tenant
+from edge_node.settings import EdgeSettings
+from edge_node.storage.conversations import Conversations
+from edge_node.storage.places import api_keys, tenant_folder
+from edge_node.storage.store import TenantStore
+from edge_node.tenant_room import open_room
+from edge_node.turns.metrics import Metrics
+from edge_node.turns.room import TenantRoom
+from edge_node.turns.sender import Sender
+from edge_node.turns.turns import Limits, Turns
+from edge_node.uplink.grpc_link import GrpcLink, LinkFiles
+from edge_node.web.admin import admin_app
+from edge_node.web.limits import Rate, RateLimit
+from edge_node.web.problems import HANDLERS
+from nearside.encoder import TextEncoder
+from nearside.errors import Refused, SettingsError
+from nearside.http_server import serving
+from nearside.logs import configure_logging, logger
+from nearside.sealing import KeyRing
+from nearside.tls import server_context
+
+log = logger("edge")
+
+ENCODED_LATER = 1
+"""Threads of the encoder: it runs one text at a time."""
+
+
+def run(settings: EdgeSettings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises NearsideError where it cannot start."""
+    configure_logging(settings.log.level)
+    with _only_one(settings.data):
+        uvloop.run(_serve(settings))
+
+
+async def _serve(settings: EdgeSettings) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with edge(settings):
+        log.info("ready", https_port=settings.https.port, tenants=len(settings.tenants))
+        await stopping.wait()
+        log.info("stopping")
+
+
+@contextlib.asynccontextmanager
+async def edge(settings: EdgeSettings) -> AsyncIterator[None]:
+    """The whole edge, serving while the block runs."""
+    tls = server_context(settings.https.cert, settings.https.key)
+    registry = CollectorRegistry()
+    async with contextlib.AsyncExitStack() as stack:
+        link = GrpcLink(settings.core.address, LinkFiles(settings.core.ca, settings.core.cert, settings.core.key))
+        stack.push_async_callback(link.close)
+        rooms = await _open_rooms(settings, link, stack)
+        parts = _assemble(settings, rooms, registry)
+        stack.push_async_callback(parts.stop, settings.limits.drain_s)
+        resumed = await parts.turns.resume()
+        log.info("resumed", turns=resumed)
+        background = [parts.turns.deferred.run(), *(channel.run(parts.turns.accept) for channel in parts.channels)]
+        for work in background:
+            task = asyncio.create_task(work)
+            stack.callback(task.cancel)
+        admin = admin_app(lambda: _conditions(rooms), registry)
+        await stack.enter_async_context(serving(admin, settings.admin.host, settings.admin.port, what="admin"))
+        app = _http_app(parts)
+        await stack.enter_async_context(
+            serving(app, settings.https.host, settings.https.port, tls=tls, what="HTTPS")
+        )
+        stack.callback(parts.feed.close)
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    turns: Turns
+    sender: Sender
+    channels: tuple[Channel, ...]
+    feed: Feed
+
+    async def stop(self, drain_s: float) -> None:
+        await self.turns.drain(drain_s)
+        await self.sender.drain(1.0)
+
+
+def _assemble(settings: EdgeSettings, rooms: Mapping[str, TenantRoom], registry: CollectorRegistry) -> _Parts:
+    feed = Feed()
+    context = ChannelContext(
+        find_tenant=_finder(rooms),
+        is_api_key=_key_checker(settings, rooms),
+        admit=_admission(settings),
+        log=Conversations({tenant_id: room.store for tenant_id, room in rooms.items()}),
+        feed=feed,
+    )
+    channels = {kind: channel(context) for kind, channel in channel_classes().items()}
+
+    async def send_to(delivery: Delivery) -> None:
+        await channels[delivery.conversation.channel].send(delivery)
+
+    async def draft_to(tenant: Tenant, conversation: Conversation, draft: Draft) -> None:
+        await channels[conversation.channel].draft(tenant, conversation, draft)
+
+    limits = Limits(settings.limits.parallel, settings.limits.queued, settings.limits.deferred_hours * 3600)
+    sender = Sender(send_to)
+    turns = Turns(rooms, sender, draft_to, Metrics(registry), limits)
+    return _Parts(turns, sender, tuple(channels.values()), feed)
+
+
+def _http_app(parts: _Parts) -> Starlette:
+    routes = [route for channel in parts.channels for route in channel.routes(parts.turns.accept)]
+    return Starlette(routes=routes, exception_handlers=dict(HANDLERS))
+
+
+async def _open_rooms(
+    settings: EdgeSettings, link: GrpcLink, stack: contextlib.AsyncExitStack
+) -> dict[str, TenantRoom]:
+    encoder = await asyncio.to_thread(TextEncoder, threads=settings.encoder_threads)
+    encoding = stack.enter_context(ThreadPoolExecutor(ENCODED_LATER, thread_name_prefix="encoder"))
+    keys = KeyRing(settings.node_key, settings.name)
+    rooms: dict[str, TenantRoom] = {}
+    for tenant_id, tenant_settings in settings.tenants.items():
+        folder = tenant_folder(settings.data, tenant_id)
+        key = keys.tenant_key(folder, tenant_id)
+        store = await TenantStore.open(folder / "edge.db", key)
+        stack.push_async_callback(store.close)
+        rooms[tenant_id] = await open_room(
+            tenant_id, tenant_settings.content, store, key, encoder, encoding, link, settings.core.turn_s, stack
+        )
+    return rooms
+
+
+def _finder(rooms: Mapping[str, TenantRoom]) -> Callable[[str], Tenant]:
+    def find(tenant_id: str) -> Tenant:
+        if (room := rooms.get(tenant_id)) is None:
+            raise Refused(404, "unknown-tenant", "no such tenant", hint="check the address")
+        return room.tenant
+
+    return find
+
+
+def _key_checker(settings: EdgeSettings, rooms: Mapping[str, TenantRoom]) -> Callable[[Tenant, str], bool]:
+    keys = {tenant_id: api_keys(settings.data, tenant_id) for tenant_id in rooms}
+    return lambda tenant, secret: keys[tenant.id].is_valid(secret)
+
+
+def _admission(settings: EdgeSettings) -> Callable[[Tenant, str | None], None]:
+    limits = settings.limits
+    of_tenants = RateLimit(Rate(limits.tenant_per_s, limits.tenant_burst))
+    of_customers = RateLimit(Rate(limits.customer_per_s, limits.customer_burst))
+
+    def admit(tenant: Tenant, customer: str | None) -> None:
+        """Raises Refused (429). `customer` is None where a company's own program speaks."""
+        if customer is not None:
+            of_customers.take((tenant.id, customer))
+        of_tenants.take(tenant.id)
+
+    return admit
+
+
+async def _conditions(rooms: Mapping[str, TenantRoom]) -> Mapping[str, str | None]:
+    refused = {f"store_{tenant_id}": room.store.condition for tenant_id, room in rooms.items()}
+    return {name: f"the store refuses: {text}" if text else None for name, text in refused.items()}
+
+
+@contextlib.contextmanager
+def _only_one(data: Path) -> Iterator[None]:
+    """One edge per data folder; its process id stands in edge.pid."""
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / "edge.pid").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise SettingsError(
+                f"an edge runs on this data already (process {file.read().strip() or 'unknown'})",
+                where=str(data),
+                hint="stop it, or set another data folder",
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+        file.truncate(0)

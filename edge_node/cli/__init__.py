@@ -1,0 +1,18 @@
+"""`edge-node`, the command line. Heavy rooms are imported by the commands that need them."""
+
+from typing import NoReturn
+
+from edge_node.cli import apikey, chat, check, init, serve
+from nearside import __version__, terminal
+
+PROGRAM = "edge-node"
+app = terminal.make_app(PROGRAM, "The edge node: answers customers next to the company's chat channels.", __version__)
+init.add_to(app)
+check.add_to(app)
+serve.add_to(app)
+chat.add_to(app)
+app.add_typer(apikey.group, name="apikey")
+
+
+def main() -> NoReturn:
+    terminal.run(app, PROGRAM)

@@ -1,0 +1,30 @@
+"""Reading access to conversations for the channels, tenant by tenant."""
+
+import hmac
+from collections.abc import Mapping
+from hashlib import sha256
+
+from edge_node.messages import Conversation, Event, Owner, Tenant
+from edge_node.storage.store import TenantStore
+
+PAGE = 200
+ACCOUNT = "default"
+
+
+class Conversations:
+    def __init__(self, stores: Mapping[str, TenantStore]) -> None:
+        self._stores = stores
+
+    async def find(self, tenant: Tenant, channel: str, thread: str) -> tuple[Conversation, Owner] | None:
+        return await self._stores[tenant.id].conversation(channel, ACCOUNT, thread)
+
+    async def events(self, tenant: Tenant, conversation_id: str, after: int) -> list[Event]:
+        return await self._stores[tenant.id].events(conversation_id, after, PAGE)
+
+    async def reply_to(self, tenant: Tenant, turn_id: str) -> Event | None:
+        return await self._stores[tenant.id].reply_to(turn_id)
+
+    def token(self, tenant: Tenant, thread: str) -> str:
+        """Derived from the tenant's key, so it is stored nowhere and dies with that key."""
+        key = self._stores[tenant.id].token_key
+        return hmac.new(key, thread.encode("utf-8", "surrogatepass"), sha256).hexdigest()

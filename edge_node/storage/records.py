@@ -1,0 +1,86 @@
+"""Rows as values, and the JSON that columns hold."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from edge_node.messages import (
+    Conversation,
+    ConversationState,
+    Event,
+    FormState,
+    HistoryItem,
+    Lang,
+    Owner,
+    Reply,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTurn:
+    """A turn of the inbox that has not ended."""
+
+    turn_id: str
+    event_id: int
+    conversation_id: str
+    deferred: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedTurn:
+    """All that a turn needs to run."""
+
+    conversation: Conversation
+    text: str
+    lang: Lang | None
+    state: ConversationState
+    owner: Owner
+    epoch: int
+    event_id: int
+    received_at: float
+    history: tuple[HistoryItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A reply, committed: its event, and the conversation it goes to."""
+
+    conversation: Conversation
+    event: Event
+
+
+def state_to_json(state: ConversationState) -> str:
+    return json.dumps(asdict(state), ensure_ascii=False, separators=(",", ":"))
+
+
+def state_from_json(text: str) -> ConversationState:
+    raw = json.loads(text)
+    form = raw.pop("form", None)
+    return ConversationState(**raw, form=FormState(**form) if form else None)
+
+
+def message_body(message_id: str, text: str, at: float) -> dict[str, Any]:
+    return {"id": message_id, "text": text, "at": timestamp(at)}
+
+
+def reply_body(turn_id: str, reply: Reply, at: float, timing_ms: Mapping[str, float]) -> dict[str, Any]:
+    return {
+        "turn_id": turn_id,
+        "text": reply.text,
+        "source": reply.source.value,
+        "reason": reply.reason.value,
+        "confidence": round(reply.confidence, 4),
+        "citations": [asdict(citation) for citation in reply.citations],
+        "final": reply.final,
+        "quotes": reply.quotes,
+        "knowledge_version": reply.knowledge_version,
+        "quick_replies": list(reply.quick_replies),
+        "at": timestamp(at),
+        "timing_ms": dict(timing_ms),
+    }
+
+
+def timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

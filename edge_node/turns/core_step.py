@@ -1,0 +1,47 @@
+"""The core's rung: mask, ask, stream the checked sentences, unmask."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from edge_node.messages import Draft, Reply, Turn
+from edge_node.privacy.masking import Masker, mask_turn
+from edge_node.uplink.base import Answer, Uplink
+from nearside.origins import Reason, Source
+
+ShowDraft = Callable[[Turn, Draft], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class CoreStep:
+    """`time_s` is the whole turn's deadline; `hash_key` is the tenant's."""
+
+    uplink: Uplink
+    hash_key: bytes
+    time_s: float
+
+    async def is_up(self) -> bool:
+        return await self.uplink.is_up()
+
+    async def answer(self, turn: Turn, show: ShowDraft | None) -> Reply:
+        """Raises UplinkError. Without `show` nothing is streamed (a late answer)."""
+        masker = Masker(turn.state.masks)
+        masked = mask_turn(turn, masker, self.hash_key, self.time_s)
+        async for event in self.uplink.answer(masked):
+            if isinstance(event, Answer):
+                return _reply(turn, event, masker)
+            if show is not None:
+                text = masker.unmask(event.text)
+                await show(turn, Draft(turn.turn_id, event.revision, event.sequence, text))
+        raise AssertionError("an uplink ends with an answer or an error")
+
+
+def _reply(turn: Turn, answer: Answer, masker: Masker) -> Reply:
+    return Reply(
+        text=masker.unmask(answer.text),
+        source=Source.CORE,
+        reason=Reason.GROUNDED if answer.grounded else Reason.NO_EVIDENCE,
+        confidence=answer.confidence,
+        citations=tuple(masker.unmask_citation(citation) for citation in answer.citations),
+        knowledge_version=answer.knowledge_version,
+        state=replace(turn.state, masks=masker.masks) if masker.masks != turn.state.masks else None,
+    )

@@ -1,0 +1,60 @@
+"""The ladder of one turn: rules, approved answers, the core, and an honest apology; each step with a reason."""
+
+import asyncio
+from collections.abc import Sequence
+
+from edge_node.messages import Reply, Turn
+from edge_node.responders.base import Responder
+from edge_node.responders.semantic import FAQ
+from edge_node.turns.core_step import CoreStep, ShowDraft
+from edge_node.turns.texts import APOLOGY, NEAREST, STOPPED
+from nearside.errors import UplinkError
+from nearside.logs import failure, logger
+from nearside.origins import Reason, Source
+
+log = logger("turns")
+
+NEAREST_SHOWN = 2
+NEAREST_FROM = 0.15
+
+
+class Ladder:
+    """The steps of one tenant, tried in order."""
+
+    def __init__(self, responders: Sequence[Responder], core: CoreStep) -> None:
+        self._responders, self.core = responders, core
+
+    async def climb(self, turn: Turn, show: ShowDraft, interrupted: asyncio.Event) -> Reply:
+        """Waiting for the core is the one step that `interrupted` ends; a tool call always runs to its end."""
+        for responder in self._responders:
+            if (reply := await responder.answer(turn)) is not None:
+                return reply
+        try:
+            asked = asyncio.create_task(self.core.answer(turn, show))
+            reply = await _unless(interrupted, asked)
+            return reply or Reply(STOPPED[turn.lang], Source.RULE, Reason.CANCELLED)
+        except UplinkError as error:
+            log.warning("core_step_failed", turn_id=turn.turn_id, reason=error.reason.value, error=failure(error))
+            return await self._apologise(turn, error.reason)
+
+    async def _apologise(self, turn: Turn, reason: Reason) -> Reply:
+        """A promise, so not final: the turn is deferred and ends with the late answer."""
+        matches = [match for match in await turn.nearest() if match.label.startswith(FAQ)]
+        near = [match.text for match in matches if match.confidence >= NEAREST_FROM][:NEAREST_SHOWN]
+        lines = [APOLOGY[turn.lang], *([NEAREST[turn.lang], *(f"- {text}" for text in near)] if near else [])]
+        return Reply("\n".join(lines), Source.FALLBACK, reason, confidence=0.0, final=False, quick_replies=tuple(near))
+
+
+async def _unless(interrupted: asyncio.Event, work: "asyncio.Task[Reply]") -> Reply | None:
+    """The reply of `work`, or None if the customer interrupted it first."""
+    waiter = asyncio.create_task(interrupted.wait())
+    try:
+        await asyncio.wait({work, waiter}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return work.result()
+        return None
+    finally:
+        waiter.cancel()
+        if not work.done():
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)

@@ -1,0 +1,39 @@
+"""The seam to the core: a masked turn goes up, checked sentences and one answer come down."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge_node.messages import Citation, MaskedTurn
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    revision: int
+    sequence: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The last event; everything in it is still masked."""
+
+    text: str
+    grounded: bool
+    confidence: float
+    citations: tuple[Citation, ...]
+    knowledge_version: str
+    cacheable: bool
+
+
+UplinkEvent = Sentence | Answer
+
+
+class Uplink(Protocol):
+    def answer(self, turn: MaskedTurn) -> AsyncIterator[UplinkEvent]:
+        """Raises UplinkError with the reason the next rung is told."""
+        ...
+
+    async def is_up(self) -> bool:
+        """Whether a turn sent now would find the core."""
+        ...

@@ -1,0 +1,42 @@
+// What a server sends becomes known shapes here; the rest of the widget trusts them.
+
+function readDate(value) {
+  const date = new Date(value);
+  return Number.isNaN(date.getTime()) ? new Date() : date;
+}
+
+function readText(value) {
+  return typeof value === "string" ? value : "";
+}
+
+function readCitation(value) {
+  return { title: readText(value.title), uri: readText(value.uri), quote: readText(value.quote) };
+}
+
+function readMessage(value) {
+  return { id: readText(value.id), text: readText(value.text), at: readDate(value.at), eventId: value.event_id };
+}
+
+function readReply(value) {
+  const citations = Array.isArray(value.citations) ? value.citations : [];
+  return {
+    eventId: value.event_id, turnId: String(value.turn_id), text: readText(value.text), source: readText(value.source),
+    citations: citations.filter((one) => one && typeof one === "object").map(readCitation),
+    final: value.final !== false, quotes: readText(value.quotes), at: readDate(value.at),
+  };
+}
+
+function readTenant(value) {
+  const tenant = value && typeof value === "object" ? value : {};
+  const suggestions = Array.isArray(tenant.suggestions) ? tenant.suggestions : [];
+  return {
+    name: readText(tenant.name),
+    greeting: readText(tenant.greeting),
+    color: COLOUR.test(readText(tenant.color)) ? tenant.color : null,
+    suggestions: suggestions.filter((one) => typeof one === "string" && one.trim()).slice(0, 6),
+  };
+}
+
+function readLimit(value) {
+  return value && Number.isInteger(value.text) && value.text > 0 ? value.text : 8000;
+}

@@ -1,0 +1,281 @@
+"""A tenant's content folder: tenant.toml, rules/, faq.yaml, intents.jsonl and tools/, read and checked as one."""
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, RootModel, ValidationError, field_validator, model_validator
+
+from nearside.errors import ContentError
+from nearside.hours import BusinessHours, HoursSettings
+from nearside.operator_files import (
+    Lang,
+    LocalisedList,
+    LocalisedText,
+    OperatorFile,
+    Place,
+    Written,
+    explanation,
+    nearest,
+    read_text,
+)
+from nearside.rules import Rule, RuleBook, RulesFile, load_rules
+from nearside.rules.schema import Arguments
+from nearside.tools import Tool, load_tools
+
+TENANT_FILE, FAQ_FILE, INTENTS_FILE, RULES_FOLDER, TOOLS_FOLDER = "tenant.toml", "faq.yaml", "intents.jsonl", "rules", "tools"
+EXAMPLE_LIMIT = 500
+"""Characters of a question, variant or intent example."""
+
+Phrase = Annotated[str, Field(min_length=1, max_length=EXAMPLE_LIMIT)]
+Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+
+
+class ToolSettings(Written):
+    """`variables`: addresses that tools may call, and other words in requests. `secrets`: files, relative to tenant.toml."""
+
+    variables: dict[Key, str] = {}
+    secrets: dict[Key, Path] = {}
+
+
+class FaqSettings(Written):
+    threshold: float = Field(default=0.75, ge=0, le=1)
+
+
+class Branding(Written):
+    color: str = Field(default="#1f6f54", pattern=r"^#[0-9a-fA-F]{6}$")
+    greeting: LocalisedText = LocalisedText({"en": "Hello! How can I help?", "zh": "您好！请问有什么可以帮您？"})
+    suggestions: LocalisedList = LocalisedList({})
+
+
+class TenantSettings(Written):
+    name: LocalisedText
+    languages: tuple[Lang, ...] = Field(default=("en", "zh"), min_length=1)
+    default_language: Lang = "en"
+    timezone: str = "UTC"
+    hours: HoursSettings = HoursSettings()
+    tools: ToolSettings = ToolSettings()
+    faq: FaqSettings = FaqSettings()
+    branding: Branding = Branding()
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
+            raise ValueError("not a time zone, such as Europe/Berlin") from None
+        except KeyError:
+            raise ValueError("not a known time zone, such as Europe/Berlin") from None
+        return name
+
+    @model_validator(mode="after")
+    def _speaks_its_default(self) -> "TenantSettings":
+        if self.default_language not in self.languages:
+            raise ValueError("default_language is not among languages")
+        return self
+
+
+class FaqText(Written):
+    question: Phrase
+    variants: tuple[Phrase, ...] = ()
+    answer: str = Field(min_length=1, max_length=4_000)
+
+
+class FaqEntry(Written):
+    """One approved answer, in each of the company's languages it is written in."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
+    en: FaqText | None = None
+    zh: FaqText | None = None
+
+    @model_validator(mode="after")
+    def _is_written(self) -> "FaqEntry":
+        if not self.texts():
+            raise ValueError("an entry needs en, zh or both")
+        return self
+
+    def texts(self) -> dict[Lang, FaqText]:
+        found: dict[Lang, FaqText | None] = {"en": self.en, "zh": self.zh}
+        return {lang: text for lang, text in found.items() if text}
+
+
+class FaqFile(RootModel[tuple[FaqEntry, ...]]):
+    pass
+
+
+class IntentExample(Written):
+    text: Phrase
+    intent: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+
+
+@dataclass(frozen=True, slots=True)
+class TenantContent:
+    folder: Path
+    settings: TenantSettings
+    hours: BusinessHours
+    rules: RuleBook
+    faq: tuple[FaqEntry, ...]
+    intents: tuple[IntentExample, ...]
+    tools: Mapping[str, Tool]
+    variables: Mapping[str, str]
+    secret_files: Mapping[str, Path]
+
+
+FORMATS: Mapping[str, type[Written] | type[FaqFile]] = {
+    "tenant": TenantSettings,
+    "rules": RulesFile,
+    "faq": FaqFile,
+    "intent": IntentExample,
+    "tool": Tool,
+}
+
+
+def json_schemas() -> dict[str, dict[str, Any]]:
+    """The JSON Schema of each file an operator writes (`intent`: of one line), for editors and for `check`."""
+    draft = "https://json-schema.org/draft/2020-12/schema"
+    return {name: {"$schema": draft, "title": name, **model.model_json_schema(by_alias=True)} for name, model in FORMATS.items()}
+
+
+def load_tenant_content(
+    folder: Path, *, variables: Mapping[str, str] | None = None, secret_files: Mapping[str, Path] | None = None
+) -> TenantContent:
+    """Read and check everything; the arguments replace single entries of `[tools.variables]` and `[tools.secrets]`.
+
+    Raises ContentError, whose `where` is path:line. Secrets are not opened here.
+    """
+    settings = load_tenant_settings(folder / TENANT_FILE)
+    tools = load_tools(folder / TOOLS_FOLDER)
+    rules = load_rules(folder / RULES_FOLDER)
+    intents = load_intents(folder / INTENTS_FILE)
+    written = {name: folder / path for name, path in settings.tools.secrets.items()}
+    content = TenantContent(
+        folder=folder,
+        settings=settings,
+        hours=BusinessHours(settings.hours, ZoneInfo(settings.timezone)),
+        rules=rules,
+        faq=load_faq(folder / FAQ_FILE),
+        intents=intents,
+        tools=tools,
+        variables={**settings.tools.variables, **(variables or {})},
+        secret_files={**written, **(secret_files or {})},
+    )
+    _check_tools(content)
+    for rule in rules:
+        _check_rule(rule, content)
+    return content
+
+
+def load_tenant_settings(path: Path) -> TenantSettings:
+    text = read_text(path)
+    try:
+        data = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        found = re.search(r"at line (\d+)", str(error))
+        line = found.group(1) if found else 1
+        raise ContentError("not TOML", where=f"{path}:{line}", hint="mend this line") from None
+    try:
+        return TenantSettings.model_validate(data)
+    except ValidationError as error:
+        what, place, hint = explanation(error)
+        raise ContentError(what, where=f"{path}:{_toml_line(text, place)}", hint=hint) from None
+
+
+def load_faq(path: Path) -> tuple[FaqEntry, ...]:
+    if not path.exists():
+        return ()
+    file = OperatorFile(path)
+    entries = FaqFile(()).root if file.data is None else file.check(FaqFile).root
+    seen: set[str] = set()
+    for index, entry in enumerate(entries):
+        if entry.id in seen:
+            raise file.error(f"a second entry is called {entry.id}", (index, "id"), "rename one")
+        seen.add(entry.id)
+    return entries
+
+
+def load_intents(path: Path) -> tuple[IntentExample, ...]:
+    if not path.exists():
+        return ()
+    examples = []
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            examples.append(IntentExample.model_validate(json.loads(line)))
+        except ValidationError as error:
+            what, _, hint = explanation(error)
+            raise ContentError(what, where=f"{path}:{number}", hint=hint) from None
+        except (ValueError, RecursionError):
+            raise ContentError("not JSON", where=f"{path}:{number}", hint='write {"text": "…", "intent": "…"}') from None
+    return tuple(examples)
+
+
+def _check_tools(content: TenantContent) -> None:
+    for tool in content.tools.values():
+        where = _file_of(content.folder / TOOLS_FOLDER, "name", tool.name)
+        if tool.request.base not in content.variables:
+            hint = f"set it in [tools.variables] of {TENANT_FILE}"
+            raise ContentError(f"url: the variable {tool.request.base} is not set", where=where, hint=hint)
+        if tool.secret and tool.secret.name not in content.secret_files:
+            hint = f"name its file in [tools.secrets] of {TENANT_FILE}"
+            raise ContentError(f"the secret {tool.secret.name} is not set", where=where, hint=hint)
+        for name in sorted(tool.request.holes() - tool.argument_names - set(content.variables)):
+            raise ContentError(f"request: nothing is called {name}", where=where, hint=nearest(name, tool.argument_names))
+
+
+def _check_rule(rule: Rule, content: TenantContent) -> None:
+    where = _file_of(content.folder / RULES_FOLDER, "id", rule.id)
+    intents = {example.intent for example in content.intents}
+    for name in sorted(rule.when.intents() - intents):
+        raise ContentError(f"{rule.id}: no example in {INTENTS_FILE} has the intent {name}", where=where, hint=nearest(name, intents))
+    step = rule.tool or rule.handoff
+    if step is None or step.tool_name is None:
+        return
+    tool = content.tools.get(step.tool_name)
+    if tool is None:
+        raise ContentError(f"{rule.id}: there is no tool {step.tool_name}", where=where, hint=nearest(step.tool_name, content.tools))
+    if tool.confirmation and rule.tool and not (rule.form and rule.form.confirm):
+        raise ContentError(f"{rule.id}: {tool.name} wants confirmation", where=where, hint="give the form a confirm text")
+    if rule.handoff and (tool.requires or tool.confirmation):
+        raise ContentError(f"{rule.id}: a handoff's tool cannot want proof or confirmation", where=where)
+    _check_arguments(rule.id, step.arguments, tool, where)
+
+
+def _check_arguments(rule_id: str, arguments: Arguments, tool: Tool, where: str) -> None:
+    for name in sorted(set(arguments.root) - tool.argument_names):
+        raise ContentError(f"{rule_id}: {tool.name} has no parameter {name}", where=where, hint=nearest(name, tool.argument_names))
+    for name in sorted(tool.required - set(arguments.root)):
+        raise ContentError(f"{rule_id}: {tool.name} needs the argument {name}", where=where)
+
+
+def _file_of(folder: Path, key: str, value: str) -> str:
+    """path:line where `key: value` is written; a second look at the text, for errors only."""
+    line_pattern = re.compile(rf"^[\s-]*{key}\s*:\s*['\"]?{re.escape(value)}['\"]?\s*(#.*)?$")
+    for path in sorted(folder.glob("*.y*ml")):
+        for number, line in enumerate(read_text(path).splitlines(), start=1):
+            if line_pattern.match(line):
+                return f"{path}:{number}"
+    return f"{folder}:1"
+
+
+def _toml_line(text: str, place: Place) -> int:
+    """The line of a key, found by its table's header and name; 1 where the layout is unusual."""
+    names = [str(part) for part in place if not isinstance(part, int)]
+    table, found = "", 1
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]", line)
+        key = re.match(r"\s*([\w.\"-]+)\s*=", line)
+        if header:
+            table = header.group(1)
+        path = ([*table.split("."), key.group(1).strip('"')] if table else [key.group(1).strip('"')]) if key else table.split(".")
+        if (header or key) and names[: len(path)] == path and (key or found == 1):
+            found = number
+            if len(path) == len(names):
+                return number
+    return found

@@ -1,0 +1,118 @@
+"""Text to a 384-dimensional vector: all-MiniLM-L6-v2 in int8 (see models/minilm-l6-v2-int8/MODEL.md).
+
+The model reads English; Chinese goes through the glossary first.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from nearside.errors import ModelError
+from nearside.glossary import GLOSSARY_FILE, render
+from nearside.lexical import has_cjk
+
+MODEL_DIR = Path(__file__).resolve().parent / "models" / "minilm-l6-v2-int8"
+DIMENSIONS = 384
+MAX_PIECES = 256
+# A word piece is rarely longer than 10 characters; the tokenizer is linear in its input, so cut before it.
+_MAX_CHARACTERS = 8 * MAX_PIECES
+_FILES = ("model.onnx", "tokenizer.json")
+_UNKNOWN_ID = 100  # [UNK] in the model's vocabulary
+_REINSTALL = "install the model folder again"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    vector: NDArray[np.float32]
+    """(384,), L2-normalised."""
+    unknown_share: float
+    """Share of the text's word pieces and Chinese characters that the model cannot read, 0 to 1; 1.0 for none."""
+
+
+class TextEncoder:
+    """Thread-safe. One text per run: a dynamically quantised model gives other vectors in a batch."""
+
+    def __init__(self, model_dir: Path = MODEL_DIR, *, threads: int = 1) -> None:
+        files = _verified_files(model_dir)
+        try:
+            self._tokenizer = Tokenizer.from_buffer(files["tokenizer.json"])
+            self._session = onnxruntime.InferenceSession(
+                files["model.onnx"], _session_options(threads), providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # both libraries raise bare Exception subclasses of their own
+            raise ModelError("the encoder cannot be loaded", where=str(model_dir), hint=_REINSTALL) from error
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(MAX_PIECES)
+        self.fingerprint = _fingerprint(files["SHA256SUMS"])
+        """Changes when the model does: vectors of different fingerprints cannot be compared."""
+
+    def encode(self, text: str) -> Encoding:
+        readable, lost = _readable(text[:_MAX_CHARACTERS])
+        pieces = self._tokenizer.encode(readable).ids
+        total = len(pieces) - 2 + lost  # without [CLS] and [SEP]
+        unknown_share = (pieces.count(_UNKNOWN_ID) + lost) / total if total else 1.0
+        (vectors,) = self._session.run(["vector"], {"input_ids": np.array([pieces], dtype=np.int64)})
+        vector: NDArray[np.float32] = vectors[0]
+        vector.flags.writeable = False
+        return Encoding(vector, unknown_share)
+
+    def encode_many(
+        self, texts: Sequence[str], progress: Callable[[int], None] | None = None
+    ) -> list[Encoding]:
+        """`progress` is called after each text with the number done."""
+        encodings = []
+        for done, text in enumerate(texts, start=1):
+            encodings.append(self.encode(text))
+            if progress:
+                progress(done)
+        return encodings
+
+
+def _readable(text: str) -> tuple[str, int]:
+    """The text as the model can read it, and how many Chinese characters were lost on the way."""
+    if has_cjk(text):
+        rendering = render(text)
+        return rendering.text, rendering.unknown
+    return text.encode("utf-8", "replace").decode("utf-8"), 0  # the tokenizer takes no lone surrogates
+
+
+def _session_options(threads: int) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Without VNNI, signed 8-bit weights saturate; this makes such CPUs compute with unsigned ones.
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    return options
+
+
+def _verified_files(model_dir: Path) -> dict[str, bytes]:
+    """The folder's files by name, each equal to its line in SHA256SUMS."""
+    sums = _read(model_dir / "SHA256SUMS")
+    files = {"SHA256SUMS": sums}
+    lines = sums.decode("utf-8", "replace").splitlines()
+    for name in _FILES:
+        files[name] = _read(model_dir / name)
+        if f"{hashlib.sha256(files[name]).hexdigest()}  {name}" not in lines:
+            raise ModelError(f"{name} is not the file it should be", where=str(model_dir), hint=_REINSTALL)
+    return files
+
+
+def _fingerprint(sums: bytes) -> str:
+    lines = sorted(line for line in sums.decode().splitlines() if line.endswith(_FILES))
+    return hashlib.sha256("\n".join(lines).encode() + GLOSSARY_FILE.read_bytes()).hexdigest()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        what = f"cannot read {path.name}: {error.strerror}"
+        raise ModelError(what, where=str(path.parent), hint=_REINSTALL) from error

@@ -1,0 +1,84 @@
+"""uvicorn inside a program that has its own loop, signals and logs."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import uvicorn
+
+from nearside.errors import SettingsError
+
+ASGIApp = Any
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """The program handles its signals itself."""
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    app: ASGIApp,
+    host: str,
+    port: int,
+    *,
+    tls: ssl.SSLContext | None = None,
+    grace_s: int = 5,
+    what: str = "HTTP",
+    largest_frame: int = 65_536,
+) -> AsyncIterator[int]:
+    """Serve `app` while the block runs; yields the port. A port that is taken is a SettingsError."""
+    listener = listen(host, port, what)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        http="httptools",
+        ws_max_size=largest_frame,
+        ws_per_message_deflate=False,
+        ws_ping_interval=20.0,
+        ws_ping_timeout=20.0,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=grace_s,
+        backlog=2048,
+        ssl_context_factory=(lambda _config, _default: tls) if tls else None,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        while not server.started:
+            if task.done():
+                await task
+            await asyncio.sleep(0.005)
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await asyncio.gather(task, return_exceptions=True)
+        listener.close()
+
+
+def listen(host: str, port: int, what: str) -> socket.socket:
+    """A bound socket, so that a taken port is known before anything else starts."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"the {what} port {port} cannot be opened ({error.strerror})",
+            where=f"{host}:{port}",
+            hint="stop what uses it or set another port",
+        ) from None
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,217 @@
+"""YAML an operator wrote: read safely, checked against a model, complained about by file and line.
+
+The YAML understood is the plain part of YAML 1.2: `yes`, `no` and `on` are words (customers use them), dates are text
+until a model reads them, and anchors, tags and keys written twice are errors.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, RootModel, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from nearside.errors import ContentError
+
+Lang = Literal["en", "zh"]
+LANGS: tuple[Lang, ...] = ("en", "zh")
+FILE_LIMIT_BYTES = 4 * 1024 * 1024
+
+Place = tuple[str | int, ...]
+M = TypeVar("M", bound=BaseModel)
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq", "merge", "value")}
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
+_FLOAT = re.compile(r"[-+]?[0-9]{1,17}\.[0-9]{1,17}")
+_WORDS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
+
+
+class Written(BaseModel):
+    """Base of everything an operator writes. An unknown key is an error that names the nearest known one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            known = [field.alias or name for name, field in cls.model_fields.items()]
+            for key in data:
+                if key not in known and key not in cls.model_fields:
+                    raise unknown_key(str(key), known)
+        return data
+
+
+class LocalisedText(RootModel[dict[Lang, str]]):
+    """A plain string for every language, or a map of language to string."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spread(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            return dict.fromkeys(LANGS, data)
+        if isinstance(data, Mapping):
+            for key in data:
+                if key not in LANGS:
+                    raise unknown_key(str(key), LANGS)
+        return data
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "LocalisedText":
+        if not self.root or not all(text.strip() for text in self.root.values()):
+            raise ValueError("a text is empty")
+        return self
+
+    def in_lang(self, lang: Lang) -> str:
+        return self.root.get(lang) or next(iter(self.root.values()))
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _core: Any, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return localised_schema({"type": "string", "minLength": 1})
+
+
+def localised_schema(value: dict[str, Any]) -> dict[str, Any]:
+    """The JSON Schema of `value`, or of a map of language to `value`."""
+    by_lang = {"type": "object", "properties": dict.fromkeys(LANGS, value), "minProperties": 1, "additionalProperties": False}
+    return {"anyOf": [value, by_lang]}
+
+
+class LocalisedList(RootModel[dict[Lang, tuple[str, ...]]]):
+    """A list of strings for every language, or a map of language to such a list."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spread(cls, data: Any) -> Any:
+        return dict.fromkeys(LANGS, data) if isinstance(data, list | tuple) else data
+
+    def in_lang(self, lang: Lang) -> tuple[str, ...]:
+        return self.root.get(lang, ())
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _core: Any, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return localised_schema({"type": "array", "items": {"type": "string"}})
+
+
+def unknown_key(key: str, known: Iterable[str]) -> PydanticCustomError:
+    return PydanticCustomError("unknown_key", "unknown key {key}", {"key": key[:80], "hint": nearest(key, known)})
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint: the known word most like `word`, or all of them."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"known: {', '.join(names[:12])}" if names else "remove it"
+
+
+class OperatorFile:
+    """One file's content and the line each part of it stands on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lines: dict[Place, int] = {}
+        self.data = self._read()
+
+    def line(self, place: Iterable[str | int]) -> int:
+        """The line of the deepest part of `place` that stands in the file."""
+        found: Place = ()
+        for part in place:
+            if (*found, part) in self._lines:
+                found = (*found, part)
+        return self._lines.get(found, 1)
+
+    def error(self, what: str, place: Iterable[str | int] = (), hint: str = "") -> ContentError:
+        return ContentError(what, where=f"{self.path}:{self.line(place)}", hint=hint)
+
+    def check(self, model: type[M]) -> M:
+        try:
+            return model.model_validate(self.data)
+        except ValidationError as error:
+            raise self._explain(error) from None
+
+    def _explain(self, error: ValidationError) -> ContentError:
+        what, place, hint = explanation(error)
+        return self.error(what, place, hint)
+
+    def _read(self) -> Any:
+        text = read_text(self.path)
+        try:
+            root = yaml.compose(text, Loader=_LOADER)
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            raise ContentError(f"not YAML: {error.problem or error.context}", where=f"{self.path}:{line}", hint="mend this line") from None
+        except (yaml.YAMLError, RecursionError, ValueError):
+            raise ContentError("not YAML", where=f"{self.path}:1", hint="odd characters, or nested too deep") from None
+        try:
+            return None if root is None else self._value(root, (), set())
+        except RecursionError:
+            raise ContentError("nested too deep", where=f"{self.path}:1") from None
+
+    def _value(self, node: Any, place: Place, seen: set[int]) -> Any:
+        self._lines.setdefault(place, node.start_mark.line + 1)
+        if id(node) in seen or node.tag not in _PLAIN_TAGS:
+            raise self.error("anchors and tags are not understood", place, "write the value out")
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            return [self._value(child, (*place, index), seen) for index, child in enumerate(node.value)]
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, place, seen)
+        return _scalar(node)
+
+    def _mapping(self, node: Any, place: Place, seen: set[int]) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag not in _PLAIN_TAGS:
+                raise ContentError("a key must be a word", where=f"{self.path}:{line}")
+            key = str(key_node.value)
+            if key in data:
+                raise ContentError(f"{key[:80]} is written twice", where=f"{self.path}:{line}", hint="keep one")
+            self._lines[(*place, key)] = line
+            data[key] = self._value(value_node, (*place, key), seen)
+        return data
+
+
+def _scalar(node: Any) -> Any:
+    text: str = node.value
+    if node.style is not None or node.tag == "tag:yaml.org,2002:str":
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def read_text(path: Path) -> str:
+    try:
+        if path.stat().st_size > FILE_LIMIT_BYTES:
+            raise ContentError("larger than 4 MiB", where=f"{path}:1", hint="split it")
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ContentError(f"cannot be read: {error.strerror}", where=f"{path}:1") from None
+    except UnicodeDecodeError:
+        raise ContentError("not UTF-8", where=f"{path}:1", hint="save it as UTF-8") from None
+
+
+def explanation(error: ValidationError) -> tuple[str, Place, str]:
+    """What is wrong first in a model's complaint, where, and a hint; never the value itself."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    context = first.get("ctx", {})
+    if first["type"] == "unknown_key":
+        return f"unknown key {context['key']}", (*first["loc"], context["key"]), str(context["hint"])
+    named = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    return f"{named}: {_message(first)}" if named else _message(first), first["loc"], ""
+
+
+def _message(error: ErrorDetails) -> str:
+    return error["msg"].removeprefix("Value error, ").replace("\n", " ")

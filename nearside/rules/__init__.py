@@ -1,0 +1,24 @@
+"""Business rules: what an operator writes in `rules/*.yaml`, and which rule a message meets."""
+
+from nearside.rules.book import Hit, Intent, RuleBook, load_rules
+from nearside.rules.conditions import Condition, Sight, bare, plain
+from nearside.rules.phrases import Phrases
+from nearside.rules.schema import Form, Handoff, Rule, RulesFile, Slot, ToolStep
+
+__all__ = [
+    "Condition",
+    "Form",
+    "Handoff",
+    "Hit",
+    "Intent",
+    "Phrases",
+    "Rule",
+    "RuleBook",
+    "RulesFile",
+    "Sight",
+    "Slot",
+    "ToolStep",
+    "bare",
+    "load_rules",
+    "plain",
+]

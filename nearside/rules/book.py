@@ -1,0 +1,97 @@
+"""A tenant's rules in the order they are tried."""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nearside.errors import ContentError
+from nearside.operator_files import OperatorFile
+from nearside.rules.conditions import Sight, plain
+from nearside.rules.phrases import Phrases
+from nearside.rules.schema import Rule, RulesFile
+
+Intent = Callable[[], Awaitable[tuple[str, float] | None]]
+"""Looks up what a message means; called at most once, and only when a rule depends on it."""
+
+FILES_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    rule: Rule
+    confidence: float
+
+
+class RuleBook:
+    """Rules by priority, higher first; among equals the order of the files and inside them."""
+
+    def __init__(self, rules: Iterable[Rule] = (), phrases: Phrases | None = None) -> None:
+        self.rules = tuple(sorted(rules, key=lambda rule: -rule.priority))
+        self.phrases = phrases or Phrases()
+        self._by_id = {rule.id: rule for rule in self.rules}
+        self._interrupts = tuple(rule for rule in self.rules if rule.interrupt)
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(self.rules)
+
+    def get(self, rule_id: str) -> Rule | None:
+        return self._by_id.get(rule_id)
+
+    @property
+    def handoff(self) -> Rule | None:
+        """The rule that an offer of a human leads to."""
+        return next((rule for rule in self.rules if rule.handoff and rule.handoff.default), None)
+
+    def interrupts(self, text: str) -> bool:
+        """Whether a message cancels a running turn; decided from its words, in microseconds."""
+        seen = plain(text)
+        return any(
+            rule.when.holds(Sight(text=seen, lang=lang))
+            for rule in self._interrupts
+            for lang in ("en", "zh")
+            if rule.lang in (None, lang)
+        )
+
+    def interrupt(self, sight: Sight) -> Rule | None:
+        return next((rule for rule in self._interrupts if _applies(rule, sight)), None)
+
+    def plain_match(self, sight: Sight) -> Rule | None:
+        """The first rule that applies whatever the message's intent is."""
+        return next((rule for rule in self.rules if _applies(rule, sight)), None)
+
+    async def match(self, sight: Sight, intent: Intent) -> Hit | None:
+        for rule in self.rules:
+            applies = _applies(rule, sight)
+            if applies is None:
+                sight.intent, sight.intent_known = await intent(), True
+                if _applies(rule, sight):
+                    return Hit(rule, sight.intent[1] if sight.intent else 1.0)
+            elif applies:
+                return Hit(rule, 1.0)
+        return None
+
+
+def _applies(rule: Rule, sight: Sight) -> bool | None:
+    return False if rule.lang not in (None, sight.lang) else rule.when.holds(sight)
+
+
+def load_rules(folder: Path) -> RuleBook:
+    """Read `folder/*.yaml`; a folder that is not there holds no rules. Raises ContentError."""
+    paths = sorted(path for path in folder.glob("*.y*ml") if path.is_file())
+    if len(paths) > FILES_LIMIT:
+        raise ContentError(f"more than {FILES_LIMIT} files", where=str(folder))
+    rules: dict[str, Rule] = {}
+    phrases: dict[str, Any] = {}
+    for path in paths:
+        file = OperatorFile(path)
+        checked = file.check(RulesFile)
+        for index, rule in enumerate(checked.rules):
+            if rule.id in rules:
+                raise file.error(f"a second rule is called {rule.id}", ("rules", index, "id"), "rename one")
+            rules[rule.id] = rule
+        phrases |= {name: getattr(checked.phrases, name) for name in checked.phrases.model_fields_set}
+    book = RuleBook(rules.values(), Phrases.model_validate(phrases))
+    if sum(rule.handoff is not None and rule.handoff.default for rule in book) > 1:
+        raise ContentError("two handoff rules are `default: true`", where=str(folder), hint="keep one")
+    return book

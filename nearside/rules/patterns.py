@@ -1,0 +1,89 @@
+"""Regular expressions of operators: Python's `re`, refused where a customer's text could make it run away.
+
+Python's engine backtracks, so a pattern such as `(a+)+$` takes exponential time on a text made for it. When a pattern is loaded its
+worst case is estimated from its parsed form: how many ways each part can match at one place, multiplied along a sequence. A repeat
+without bound may hold nothing that can match in two ways (no repeat, no alternatives), and the product may not exceed
+`STEPS_LIMIT` for a text of `TEXT_LIMIT` characters; matching never sees more of a message than that.
+"""
+
+import importlib
+import re
+import warnings
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+TEXT_LIMIT = 1_000
+"""Characters of a message that patterns are matched on."""
+
+PATTERN_LIMIT = 1_000
+STEPS_LIMIT = 3_000_000
+
+_parser: Any = importlib.import_module("re._parser")
+_ENDLESS = 10**12
+
+
+@lru_cache(maxsize=4096)
+def compile_pattern(source: str) -> re.Pattern[str]:
+    """Raises ValueError: not a pattern, or one that can run away."""
+    if len(source) > PATTERN_LIMIT:
+        raise ValueError(f"a pattern is longer than {PATTERN_LIMIT} characters")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            compiled = re.compile(source, re.IGNORECASE)
+            tree = _parser.parse(source, re.IGNORECASE)
+    except (re.error, RecursionError, OverflowError, Warning) as error:
+        raise ValueError(f"not a pattern: {error.msg if isinstance(error, re.error) else 'odd or too deep'}") from None
+    starts = 1 if _is_anchored(tree) else TEXT_LIMIT
+    if _ways(tree) * starts > STEPS_LIMIT:
+        raise ValueError("this pattern can run away: no repeat inside a repeat, at most one `.*` or `+` (or bound it: `.{0,30}`)")
+    return compiled
+
+
+def search(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    return pattern.search(text[:TEXT_LIMIT])
+
+
+def _is_anchored(tree: Any) -> bool:
+    return len(tree) > 0 and str(tree[0][0]) == "AT" and str(tree[0][1]) in ("AT_BEGINNING", "AT_BEGINNING_STRING")
+
+
+def _ways(tree: Iterable[Any]) -> int:
+    ways = 1
+    for kind, argument in tree:
+        ways = min(ways * _ways_of(str(kind), argument), _ENDLESS)
+    return ways
+
+
+def _ways_of(kind: str, argument: Any) -> int:
+    if kind in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
+        return _ways_of_repeat(*argument)
+    if kind == "SUBPATTERN":
+        return _ways(argument[3])
+    if kind in ("ATOMIC_GROUP",):
+        return _ways(argument)
+    if kind in ("ASSERT", "ASSERT_NOT"):
+        return _ways(argument[1])
+    if kind == "BRANCH":
+        return _ways_of_branch(argument[1])
+    if kind == "GROUPREF_EXISTS":
+        return _ways(argument[1]) + _ways(argument[2] or [])
+    return TEXT_LIMIT if kind == "GROUPREF" else 1
+
+
+def _ways_of_repeat(least: Any, most: Any, body: Any) -> int:
+    inside = _ways(body)
+    times = min(int(most), TEXT_LIMIT)
+    choices = max(1, times - min(int(least), TEXT_LIMIT) + 1)
+    if inside == 1:
+        return choices
+    return _ENDLESS if times > 16 else min(choices * inside**times, _ENDLESS)
+
+
+def _ways_of_branch(branches: list[Any]) -> int:
+    """Alternatives that begin differently exclude each other; the others may each match at the same place."""
+    heads = [str(branch[0]) if len(branch) and str(branch[0][0]) == "LITERAL" else "" for branch in branches]
+    widest = max(_ways(branch) for branch in branches)
+    apart = all(heads) and len(set(heads)) == len(heads)
+    return widest if apart else widest + 1

@@ -1,0 +1,64 @@
+"""The vectors of many fixed texts, kept in a file between starts."""
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from nearside.encoder import DIMENSIONS, Encoding, TextEncoder
+
+_DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+
+
+def encode_cached(texts: Sequence[str], encoder: TextEncoder, cache: Path | None) -> list[Encoding]:
+    """One encoding per text; only what `cache` lacks is computed. A damaged or foreign cache is replaced."""
+    keys = [_key(text, encoder) for text in texts]
+    known = _read(cache) if cache else {}
+    missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+    known |= zip(missing, encoder.encode_many(list(missing.values())), strict=True)
+    wanted = {key: known[key] for key in keys}
+    if cache and (missing or len(wanted) != len(known)):
+        with suppress(OSError):  # a full or read-only disk costs the next start time, nothing else
+            _write(cache, wanted)
+    return [wanted[key] for key in keys]
+
+
+def _key(text: str, encoder: TextEncoder) -> str:
+    return hashlib.sha256(f"{encoder.fingerprint}\0{text}".encode("utf-8", "replace")).hexdigest()
+
+
+def _read(cache: Path) -> dict[str, Encoding]:
+    try:
+        with np.load(cache, allow_pickle=False) as stored:
+            keys, vectors, unknown = stored["keys"], stored["vectors"], stored["unknown"]
+        sound = (
+            vectors.dtype == np.float32
+            and vectors.shape == (len(keys), DIMENSIONS)
+            and unknown.shape == (len(keys),)
+            and bool(np.all(np.abs(np.linalg.norm(vectors, axis=1) - 1) < 1e-3))
+        )
+    except _DAMAGED:
+        return {}
+    if not sound:
+        return {}
+    return {str(key): Encoding(vector, float(u)) for key, vector, u in zip(keys, vectors, unknown, strict=True)}
+
+
+def _write(cache: Path, encodings: dict[str, Encoding]) -> None:
+    part = cache.with_name(f"{cache.name}.{os.getpid()}.part")
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with part.open("wb") as file:
+            np.savez(
+                file,
+                keys=np.array(list(encodings), dtype="U64"),
+                vectors=np.array([encoding.vector for encoding in encodings.values()], dtype=np.float32),
+                unknown=np.array([encoding.unknown_share for encoding in encodings.values()]),
+            )
+        part.replace(cache)
+    finally:
+        part.unlink(missing_ok=True)

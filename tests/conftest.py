@@ -1,0 +1,42 @@
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+from hypothesis import settings
+
+from tests import servers
+
+CATEGORIES = {"unit", "server", "deploy", "live"}
+
+settings.register_profile("nearside", deadline=None)  # the machine is shared; time is for `make bench`
+settings.load_profile("nearside")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    modules = {item.module for item in items if isinstance(item, pytest.Function)}
+    wrong = sorted(module.__name__ for module in modules if len(categories_of(module)) != 1)
+    if wrong:
+        raise pytest.UsageError(
+            f"each test module sets `pytestmark` to exactly one of {', '.join(sorted(CATEGORIES))}: {', '.join(wrong)}"
+        )
+    if "live" not in (config.option.markexpr or ""):
+        deselect_live(config, items)
+
+
+def categories_of(module: ModuleType) -> set[str]:
+    marks = getattr(module, "pytestmark", [])
+    return {mark.name for mark in (marks if isinstance(marks, list) else [marks])} & CATEGORIES
+
+
+def deselect_live(config: pytest.Config, items: list[pytest.Item]) -> None:
+    live = [item for item in items if item.get_closest_marker("live")]
+    if live:
+        config.hook.pytest_deselected(items=live)
+        items[:] = [item for item in items if not item.get_closest_marker("live")]
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Demo]:
+    """The demo company, started once for all tests that only talk to it; whoever kills parts of it starts its own."""
+    with servers.demo(tmp_path_factory.mktemp("demo")) as running:
+        yield running
