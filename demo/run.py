@@ -45,9 +45,7 @@ def only_one(home: Path) -> Iterator[Callable[[str], None]]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            raise LaunchError(
-                f"the demo is running here already: {lock.read() or 'it is starting'}"
-            ) from None
+            raise LaunchError(f"the demo is running here already: {lock.read() or 'it is starting'}") from None
 
         def leave_word(text: str) -> None:
             lock.truncate(0)

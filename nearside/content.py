@@ -218,50 +218,38 @@ def load_intents(path: Path) -> tuple[IntentExample, ...]:
 
 def _check_tools(content: TenantContent) -> None:
     for tool in content.tools.values():
-        where = _file_of(content.folder / TOOLS_FOLDER, "name", tool.name)
         if tool.request.base not in content.variables:
             hint = f"set it in [tools.variables] of {TENANT_FILE}"
-            raise ContentError(f"url: the variable {tool.request.base} is not set", where=where, hint=hint)
+            raise ContentError(f"url: the variable {tool.request.base} is not set", where=tool.where, hint=hint)
         if tool.secret and tool.secret.name not in content.secret_files:
             hint = f"name its file in [tools.secrets] of {TENANT_FILE}"
-            raise ContentError(f"the secret {tool.secret.name} is not set", where=where, hint=hint)
+            raise ContentError(f"the secret {tool.secret.name} is not set", where=tool.where, hint=hint)
         for name in sorted(tool.request.holes() - tool.argument_names - set(content.variables)):
-            raise ContentError(f"request: nothing is called {name}", where=where, hint=nearest(name, tool.argument_names))
+            raise ContentError(f"request: nothing is called {name}", where=tool.where, hint=nearest(name, tool.argument_names))
 
 
 def _check_rule(rule: Rule, content: TenantContent) -> None:
-    where = _file_of(content.folder / RULES_FOLDER, "id", rule.id)
     intents = {example.intent for example in content.intents}
     for name in sorted(rule.when.intents() - intents):
-        raise ContentError(f"{rule.id}: no example in {INTENTS_FILE} has the intent {name}", where=where, hint=nearest(name, intents))
+        raise ContentError(f"{rule.id}: no example in {INTENTS_FILE} has the intent {name}", where=rule.where, hint=nearest(name, intents))
     step = rule.tool or rule.handoff
     if step is None or step.tool_name is None:
         return
     tool = content.tools.get(step.tool_name)
     if tool is None:
-        raise ContentError(f"{rule.id}: there is no tool {step.tool_name}", where=where, hint=nearest(step.tool_name, content.tools))
+        raise ContentError(f"{rule.id}: there is no tool {step.tool_name}", where=rule.where, hint=nearest(step.tool_name, content.tools))
     if tool.confirmation and rule.tool and not (rule.form and rule.form.confirm):
-        raise ContentError(f"{rule.id}: {tool.name} wants confirmation", where=where, hint="give the form a confirm text")
+        raise ContentError(f"{rule.id}: {tool.name} wants confirmation", where=rule.where, hint="give the form a confirm text")
     if rule.handoff and (tool.requires or tool.confirmation):
-        raise ContentError(f"{rule.id}: a handoff's tool cannot want proof or confirmation", where=where)
-    _check_arguments(rule.id, step.arguments, tool, where)
+        raise ContentError(f"{rule.id}: a handoff's tool cannot want proof or confirmation", where=rule.where)
+    _check_arguments(rule, step.arguments, tool)
 
 
-def _check_arguments(rule_id: str, arguments: Arguments, tool: Tool, where: str) -> None:
+def _check_arguments(rule: Rule, arguments: Arguments, tool: Tool) -> None:
     for name in sorted(set(arguments.root) - tool.argument_names):
-        raise ContentError(f"{rule_id}: {tool.name} has no parameter {name}", where=where, hint=nearest(name, tool.argument_names))
+        raise ContentError(f"{rule.id}: {tool.name} has no parameter {name}", where=rule.where, hint=nearest(name, tool.argument_names))
     for name in sorted(tool.required - set(arguments.root)):
-        raise ContentError(f"{rule_id}: {tool.name} needs the argument {name}", where=where)
-
-
-def _file_of(folder: Path, key: str, value: str) -> str:
-    """path:line where `key: value` is written; a second look at the text, for errors only."""
-    line_pattern = re.compile(rf"^[\s-]*{key}\s*:\s*['\"]?{re.escape(value)}['\"]?\s*(#.*)?$")
-    for path in sorted(folder.glob("*.y*ml")):
-        for number, line in enumerate(read_text(path).splitlines(), start=1):
-            if line_pattern.match(line):
-                return f"{path}:{number}"
-    return f"{folder}:1"
+        raise ContentError(f"{rule.id}: {tool.name} needs the argument {name}", where=rule.where)
 
 
 def _toml_line(text: str, place: Place) -> int:

@@ -18,25 +18,40 @@ _LONGEST = 8
 @dataclass(frozen=True, slots=True)
 class Rendering:
     text: str
+    """Only what could be rendered."""
+    mixed: str
+    """The same with the unknown Chinese left in its place."""
     unknown: int
     """How many Chinese characters the glossary does not know."""
 
 
 def render(text: str) -> Rendering:
     """Other scripts pass through; of the Chinese, the longest words of the glossary are taken from the left."""
-    parts: list[str] = []
-    unknown = 0
+    parts: list[tuple[str, bool]] = []
     for run in runs(normalise(text)):
-        if not has_cjk(run):
-            parts.append(run)
-            continue
-        start = 0
-        while start < len(run):
-            word = _longest_word(run, start)
-            unknown += not word
-            start += len(word) or 1
-            parts.append(_glossary().get(word, _NO_MEANING))
-    return Rendering(" ".join(part for part in parts if part != _NO_MEANING), unknown)
+        parts += _render_chinese(run) if has_cjk(run) else [(run, True)]
+    return Rendering(
+        " ".join(part for part, known in parts if known),
+        " ".join(part for part, _ in parts),
+        sum(len(part) for part, known in parts if not known),
+    )
+
+
+def _render_chinese(run: str) -> list[tuple[str, bool]]:
+    """(English, True) for what the glossary knows, (Chinese, False) for each stretch that it does not."""
+    parts: list[tuple[str, bool]] = []
+    start = unread = 0
+    while start < len(run):
+        word = _longest_word(run, start)
+        if word and unread < start:
+            parts.append((run[unread:start], False))
+        start += len(word) or 1
+        if word:
+            unread = start
+            parts.append((_glossary()[word], True))
+    if unread < start:
+        parts.append((run[unread:], False))
+    return [part for part in parts if part[0] != _NO_MEANING]
 
 
 def _longest_word(run: str, start: int) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nearside.encoder import Encoding, TextEncoder
 from nearside.lexical import char_ngrams, normalise
-from nearside.postings import Postings, Vocabulary, all_terms, content_terms
+from nearside.postings import Postings, Vocabulary, content_terms
 from nearside.vectors import encode_cached
 
 DEFAULT_THRESHOLD = 0.75
@@ -68,8 +68,8 @@ class NearestIndex:
         self._vectors = _dense_matrix([encodings[index] for index in order])
         self._groups = _groups([example.label for example in self._examples])
         self._starts = np.array([group.start for group in self._groups], dtype=np.int64)
-        self._words = Postings([all_terms(example.text) for example in self._examples])
-        self._grams = Postings([char_ngrams(example.text) for example in self._examples])
+        self._words = Postings([content_terms(example.text) for example in self._examples])
+        self._grams = Postings([char_ngrams(" ".join(content_terms(example.text))) for example in self._examples])
         self._contents = [content_terms(example.text) for example in self._examples]
         self._known = [Vocabulary(self._examples[row].text for row in group) for group in self._groups]
         self._exact = self._unambiguous_texts()
@@ -118,8 +118,8 @@ class NearestIndex:
 
     def _cosines(self, text: str, encoding: Encoding) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Per example: the dense cosine, and the blended score."""
-        by_words = self._words.cosines(all_terms(text))
-        by_grams = self._grams.cosines(char_ngrams(text))
+        by_words = self._words.cosines(content_terms(text))
+        by_grams = self._grams.cosines(char_ngrams(" ".join(content_terms(text))))
         if _is_dense(encoding):
             dense, blend = self._vectors @ encoding.vector, _BLEND
         else:

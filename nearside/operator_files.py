@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, RootModel, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, PrivateAttr, RootModel, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from nearside.errors import ContentError
@@ -44,6 +44,19 @@ class Written(BaseModel):
                 if key not in known and key not in cls.model_fields:
                     raise unknown_key(str(key), known)
         return data
+
+
+class Placed(Written):
+    """Something with a place of its own: `where` is the path:line it was read from."""
+
+    _where: str = PrivateAttr(default="")
+
+    @property
+    def where(self) -> str:
+        return self._where
+
+    def place(self, where: str) -> None:
+        self._where = where
 
 
 class LocalisedText(RootModel[dict[Lang, str]]):
@@ -129,8 +142,11 @@ class OperatorFile:
                 found = (*found, part)
         return self._lines.get(found, 1)
 
+    def where(self, place: Iterable[str | int] = ()) -> str:
+        return f"{self.path}:{self.line(place)}"
+
     def error(self, what: str, place: Iterable[str | int] = (), hint: str = "") -> ContentError:
-        return ContentError(what, where=f"{self.path}:{self.line(place)}", hint=hint)
+        return ContentError(what, where=self.where(place), hint=hint)
 
     def check(self, model: type[M]) -> M:
         try:

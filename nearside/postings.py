@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from nearside.glossary import render
 from nearside.lexical import char_ngrams, content_words, has_cjk, words
 
 _NUMBER = "#"
@@ -14,13 +15,10 @@ _RESEMBLANCE = 0.5  # share of a word's n-grams that must be known for it to cou
 _RESEMBLES = 0.8  # what it then counts at most
 
 
-def all_terms(text: str) -> list[str]:
-    return [_folded(word) for word in words(text)]
-
-
 def content_terms(text: str) -> list[str]:
-    """Distinct content words; of a text without any, all its words."""
-    return list(dict.fromkeys(_folded(word) for word in content_words(text) or words(text)))
+    """Distinct content words, Chinese as English where the glossary can; of a text without any, all its words."""
+    mixed = render(text).mixed if has_cjk(text) else text
+    return list(dict.fromkeys(_folded(word) for word in content_words(mixed) or words(text)))
 
 
 def _folded(word: str) -> str:
@@ -79,7 +77,7 @@ class Vocabulary:
         self._words: set[str] = set()
         self._grams: set[str] = set()
         for text in texts:
-            self._words.update(all_terms(text))
+            self._words.update(content_terms(text))
         for word in self._words:
             self._grams.update(_grams(word))
 

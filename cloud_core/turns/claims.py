@@ -6,13 +6,15 @@ its lease runs out and a repeat of the turn takes over. An answered turn is neve
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import sqlite_utils
 from sqlite_utils.db import Table
 
 from nearside.database import Connection, Migration
+from nearside.errors import StorageError
 from nearside.ids import new_id
 
 LEASE_S = 15.0
@@ -61,7 +63,7 @@ class Claims:
     def take(self, turn_id: str, now: float | None = None) -> Claim:
         now = time.time() if now is None else now
         values = {"turn_id": turn_id, "holder": new_id("h"), "now": now, "until": now + LEASE_S}
-        with self._lock:
+        with self._alone():
             taken = self._connection.execute(TAKE, values).fetchall()
             if taken:
                 return Claim(holder=str(taken[0][0]))
@@ -89,5 +91,15 @@ class Claims:
             self._connection.close()
 
     def _change(self, statement: str, values: tuple[object, ...]) -> bool:
-        with self._lock:
+        with self._alone():
             return bool(self._connection.execute(statement, values).rowcount > 0)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        try:
+            with self._lock:
+                yield
+        except self._connection.Error as error:
+            raise StorageError(
+                f"a turn's claim cannot be kept ({error})", where="core.db", hint="look at disk space and owner"
+            ) from None

@@ -109,9 +109,7 @@ async def end_processes_on(home: Path) -> list[int]:
 
 def processes_on(home: Path) -> list[int]:
     """Servers whose command line names `home`: the demo's own, whoever started them."""
-    return [
-        int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and serves(entry, home)
-    ]
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and serves(entry, home)]
 
 
 def serves(entry: Path, home: Path) -> bool:
@@ -124,9 +122,7 @@ def serves(entry: Path, home: Path) -> bool:
     names = {Path(word).name for word in words[:2]}
     if names & {"edge-node", "cloud-core"} and "serve" not in words:
         return False
-    return bool(names & set(PROGRAMS)) and any(
-        word == str(home) or word.startswith(f"{home}/") for word in words
-    )
+    return bool(names & set(PROGRAMS)) and any(word == str(home) or word.startswith(f"{home}/") for word in words)
 
 
 async def run_step(command: Sequence[str | Path], cwd: Path, log: Path) -> str:

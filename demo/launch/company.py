@@ -18,7 +18,7 @@ from demo.launch.tomledit import set_keys, write_private
 TENANT = "demo"
 EDGE = "demo-edge"
 READY_S = 60.0
-LINK_RENEWED_AFTER_S = 86_400.0  # the link's certificate lives longer, and issuing one is cheap
+CERTIFICATES_S = 7 * 86_400.0  # `init` renews what runs out within a month: asking weekly is enough
 
 
 class Company:
@@ -44,8 +44,8 @@ class Company:
     async def _prepare_core(self) -> None:
         core, ports = self._places.core, self._ports
         if not (core / "core.toml").exists():
-            await self._run("cloud-core", "init", core)
-            self._memory.forget("tenant", "link", "documents")
+            self._memory.forget("core", "tenant", "link", "documents")
+        await self._weekly("core", "cloud-core", "init", core)
         set_keys(
             core / "core.toml",
             {
@@ -59,8 +59,8 @@ class Company:
     async def _prepare_edge(self) -> None:
         edge, ports = self._places.edge, self._ports
         if not (edge / "edge.toml").exists():
-            await self._run("edge-node", "init", edge)
-            self._memory.forget("link", "api_key")
+            self._memory.forget("edge", "link", "api_key")
+        await self._weekly("edge", "edge-node", "init", edge)
         self._places.lay_out_content(f"http://127.0.0.1:{ports.shop}")
         set_keys(
             edge / "edge.toml",
@@ -78,16 +78,17 @@ class Company:
             self._memory.put("tenant", True)
 
     async def _issue_link(self) -> None:
-        if time.time() - (self._memory.get("link") or 0.0) > LINK_RENEWED_AFTER_S:
-            folder = self._places.edge / "link"
-            await self._run("cloud-core", "edge", "issue", EDGE, "--tenant", TENANT, "--out", folder)
-            self._memory.put("link", time.time())
+        folder = self._places.edge / "link"
+        await self._weekly("link", "cloud-core", "edge", "issue", EDGE, "--tenant", TENANT, "--out", folder)
+
+    async def _weekly(self, step: str, program: str, *words: str | Path) -> None:
+        if time.time() - (self._memory.get(step) or 0.0) > CERTIFICATES_S:
+            await self._run(program, *words)
+            self._memory.put(step, time.time())
 
     async def _add_api_key(self) -> None:
         if not self._memory.get("api_key"):
-            answer = await self._run(
-                "edge-node", "apikey", "add", "--tenant", TENANT, "--name", "demo", "--json"
-            )
+            answer = await self._run("edge-node", "apikey", "add", "--tenant", TENANT, "--name", "demo", "--json")
             self._memory.put("api_key", json.loads(answer)["key"])
 
     async def _add_documents(self) -> None:

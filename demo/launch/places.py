@@ -60,9 +60,7 @@ class Places:
     def bundle_authorities(self) -> Path:
         """One file that verifies the edge's HTTPS and the core's."""
         bundle = self.home / "ca.pem"
-        write_private(
-            bundle, "".join((folder / "certs" / "ca.crt").read_text() for folder in (self.edge, self.core))
-        )
+        write_private(bundle, "".join((folder / "certs" / "ca.crt").read_text() for folder in (self.edge, self.core)))
         return bundle
 
     def forget_run(self) -> None:

@@ -30,8 +30,11 @@ def _iban(text: str) -> bool:
     return 15 <= len(packed) <= 34 and int(digits) % 97 == 1
 
 
+_DATE = re.compile(r"\d{4}([-./])\d{1,2}\1\d{1,2}|\d{1,2}([-./])\d{1,2}\2\d{4}", re.ASCII)
+
+
 def _phone(text: str) -> bool:
-    return 8 <= sum(c.isdigit() for c in text) <= 15
+    return 8 <= sum(c.isdigit() for c in text) <= 15 and not _DATE.fullmatch(text)
 
 
 def _always(text: str) -> bool:
@@ -46,11 +49,11 @@ _DETECTORS: tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...] = (
         _iban,
     ),
     ("ID", re.compile(r"(?<![0-9A-Za-z])[1-9]\d{16}[0-9Xx](?![0-9A-Za-z])"), _resident_id),
-    ("CARD", re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)"), _luhn),
+    ("CARD", re.compile(r"(?<![\d+])\d(?:[ -]?\d){12,18}(?!\d)"), _luhn),
     ("PHONE", re.compile(r"(?<![\w.-])1[3-9]\d(?:[ -]?\d{4}){2}(?!\d)", re.ASCII), _always),
     (
         "PHONE",
-        re.compile(r"(?<![\w.,/])(?:\+|00)?\(?\d{1,4}\)?(?:[ ()./-]{1,2}\d{2,5}){2,5}(?![\w/])", re.ASCII),
+        re.compile(r"(?<![\w.,/])(?:\+|00)?\(?\d{1,4}\)?(?:[ ()./-]{1,2}\d{2,8}){2,5}(?![\w/])", re.ASCII),
         _phone,
     ),
     ("PHONE", re.compile(r"(?<!\w)(?:\+|00)\d{8,15}(?!\w)", re.ASCII), _always),

@@ -1,14 +1,21 @@
 """What the pipeline needs of one tenant, and a turn made ready to run."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from edge_node.messages import Lang, Tenant, Turn
-from edge_node.responders.semantic import Semantics
 from edge_node.storage.records import LoadedTurn
 from edge_node.storage.store import TenantStore
 from edge_node.turns.ladder import Ladder
 from nearside.lexical import has_cjk
+from nearside.nearest import Match
+
+
+class Nearest(Protocol):
+    def nearest(self, text: str) -> Callable[[], Awaitable[Sequence[Match]]]:
+        """A lookup of the approved examples, that runs at the first call and is remembered."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +24,7 @@ class TenantRoom:
 
     tenant: Tenant
     store: TenantStore
-    semantics: Semantics
+    semantics: Nearest
     ladder: Ladder
     interrupts: Callable[[str], bool]
 

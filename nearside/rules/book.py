@@ -89,6 +89,7 @@ def load_rules(folder: Path) -> RuleBook:
         for index, rule in enumerate(checked.rules):
             if rule.id in rules:
                 raise file.error(f"a second rule is called {rule.id}", ("rules", index, "id"), "rename one")
+            rule.place(file.where(("rules", index, "id")))
             rules[rule.id] = rule
         phrases |= {name: getattr(checked.phrases, name) for name in checked.phrases.model_fields_set}
     book = RuleBook(rules.values(), Phrases.model_validate(phrases))

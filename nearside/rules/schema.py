@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, GetJsonSchemaHandler, PrivateAttr, RootM
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from nearside.operator_files import Lang, LocalisedList, LocalisedText, Written
+from nearside.operator_files import Lang, LocalisedList, LocalisedText, Placed, Written
 from nearside.rules.conditions import Condition, keyword_pattern, plain
 from nearside.rules.patterns import compile_pattern, search
 from nearside.rules.phrases import Phrases
@@ -177,7 +177,7 @@ class Handoff(Written):
         return self.tool
 
 
-class Rule(Written):
+class Rule(Placed):
     id: RuleId
     priority: int = Field(default=0, ge=-1000, le=1000)
     interrupt: bool = False

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import jsonschema_rs
 from pydantic import Field, PrivateAttr, model_validator
 
-from nearside.operator_files import OperatorFile, Written, nearest
+from nearside.operator_files import OperatorFile, Placed, Written, nearest
 from nearside.rules.patterns import compile_pattern, search
 from nearside.templates import LocalisedTemplate, Text
 from nearside.tools.errors import ToolFailure
@@ -110,7 +110,7 @@ class Verify(Written):
         return {name: fill(text, {**arguments, "fact": fact}) for name, text in self.arguments.items()}
 
 
-class Tool(Written):
+class Tool(Placed):
     name: Name
     description: str = Field(min_length=1, max_length=1000)
     parameters: dict[str, _Json] = {"type": "object", "properties": {}}
@@ -227,6 +227,7 @@ def load_tools(folder: Path) -> dict[str, Tool]:
         tool = file.check(Tool)
         if tool.name in tools:
             raise file.error(f"a second tool is called {tool.name}", ("name",), "rename one")
+        tool.place(file.where(("name",)))
         tools[tool.name], files[tool.name] = tool, file
     for name, tool in tools.items():
         _check_verify(tool, tools, files[name])

@@ -7,6 +7,7 @@ class Transcript {
   #replaying = false;
   #atEnd = true;
   #continuesDraft = false;
+  #top = 0;
 
   constructor(actions, words) {
     this.actions = actions;
@@ -181,7 +182,11 @@ class Transcript {
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.log;
     if (clientHeight === 0) return;
-    this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    const wentUp = scrollTop < this.#top;
+    const nearEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+    this.#top = scrollTop;
+    // Content that grew below is no wish to leave the end; only moving up is.
+    if (nearEnd || wentUp) this.#atEnd = nearEnd;
     if (this.#atEnd) this.pill.hidden = true;
   }
 

@@ -1,0 +1,117 @@
+"""A small stage for tests of the edge: a real store in a temporary folder, a scripted uplink, a channel that collects."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from edge_node.messages import Branding, Conversation, Delivery, Draft, Inbound, MaskedTurn, Reply, Tenant, Turn
+from edge_node.responders.base import Responder
+from edge_node.storage.store import TenantStore
+from edge_node.turns.core_step import CoreStep
+from edge_node.turns.ladder import Ladder
+from edge_node.turns.metrics import Metrics
+from edge_node.turns.room import TenantRoom
+from edge_node.turns.sender import Sender
+from edge_node.turns.turns import Limits, Turns
+from edge_node.uplink.base import UplinkEvent
+from nearside.errors import UplinkError
+from nearside.nearest import Match
+from nearside.origins import Reason
+
+KEY = bytes(range(32))
+TENANT = Tenant("demo", {"en": "Shop", "zh": "店"}, "en", Branding("#123456", {"en": "Hi", "zh": "好"}, {"en": (), "zh": ()}))
+
+
+def inbound(text: str, message_id: str = "m1", thread: str = "t1", customer: str = "c1") -> Inbound:
+    return Inbound("api", "default", thread, message_id, customer, text)
+
+
+class ScriptedUplink:
+    """Answers with `events`; while `reason` is set it fails with that instead. `hold` keeps it from going on."""
+
+    def __init__(self, *events: UplinkEvent) -> None:
+        self.events = events
+        self.reason: Reason | None = None
+        self.hold: asyncio.Event | None = None
+        self.asked: list[MaskedTurn] = []
+
+    async def answer(self, turn: MaskedTurn) -> AsyncIterator[UplinkEvent]:
+        self.asked.append(turn)
+        if self.reason is not None:
+            raise UplinkError(self.reason, "scripted")
+        if self.hold is not None:
+            await self.hold.wait()
+        for event in self.events:
+            yield event
+
+    async def is_up(self) -> bool:
+        return self.reason is None
+
+
+class NoSemantics:
+    def nearest(self, text: str) -> Callable[[], Awaitable[Sequence[Match]]]:
+        async def nothing() -> Sequence[Match]:
+            return ()
+
+        return nothing
+
+
+class Answering:
+    """A responder made of a function."""
+
+    def __init__(self, function: Callable[[Turn], Reply | None]) -> None:
+        self._function = function
+
+    async def answer(self, turn: Turn) -> Reply | None:
+        return self._function(turn)
+
+
+class Stage:
+    def __init__(self, turns: Turns, room: TenantRoom, uplink: ScriptedUplink) -> None:
+        self.turns, self.room, self.store, self.uplink = turns, room, room.store, uplink
+        self.sent: list[Delivery] = []
+        self.drafts: list[Draft] = []
+        self.failing: list[Exception] = []
+
+    async def say(self, text: str, message_id: str = "m1", thread: str = "t1") -> str:
+        return (await self.turns.accept(TENANT, inbound(text, message_id, thread))).turn_id
+
+    async def settle(self, replies: int) -> list[Delivery]:
+        async with asyncio.timeout(20):
+            while len(self.sent) < replies:
+                await asyncio.sleep(0.005)
+        return self.sent
+
+
+@contextlib.asynccontextmanager
+async def staged(
+    folder: Path,
+    responders: Sequence[Responder] = (),
+    uplink: ScriptedUplink | None = None,
+    limits: Limits | None = None,
+    interrupts: Callable[[str], bool] = lambda text: text == "stop",
+) -> AsyncIterator[Stage]:
+    store = await TenantStore.open(folder / "edge.db", KEY)
+    uplink = uplink or ScriptedUplink()
+    ladder = Ladder(responders, CoreStep(uplink, b"k" * 32, 5.0))
+    room = TenantRoom(TENANT, store, NoSemantics(), ladder, interrupts)
+    stage: Stage
+
+    async def send(delivery: Delivery) -> None:
+        if stage.failing:
+            raise stage.failing.pop(0)
+        stage.sent.append(delivery)
+
+    async def draft(_tenant: Tenant, _conversation: Conversation, shown: Draft) -> None:
+        stage.drafts.append(shown)
+
+    turns = Turns({"demo": room}, Sender(send), draft, Metrics(CollectorRegistry()), limits or Limits())
+    stage = Stage(turns, room, uplink)
+    try:
+        yield stage
+    finally:
+        await turns.drain(0.2)
+        await store.close()

@@ -1,0 +1,74 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from edge_node.storage.writer import Writer
+from nearside.database import Connection, open_database
+from nearside.errors import Refused, StorageError
+
+pytestmark = pytest.mark.unit
+
+KEY = bytes(32)
+
+
+def opened(path: Path) -> Connection:
+    connection = open_database(path, KEY)
+    connection.execute("CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY)")
+    return connection
+
+
+def insert(number: int) -> object:
+    return lambda db: db.execute("INSERT INTO t VALUES (?)", (number,)).lastrowid
+
+
+async def test_what_returns_is_committed_for_every_other_connection(tmp_path: Path) -> None:
+    writer = Writer(opened(tmp_path / "a.db"), "a.db")
+    await asyncio.gather(*(writer.run(insert(n)) for n in range(500)))
+    assert open_database(tmp_path / "a.db", KEY).execute("SELECT count(*) FROM t").fetchone() == (500,)
+    await writer.close()
+
+
+async def test_a_job_that_is_refused_leaves_its_group_alone(tmp_path: Path) -> None:
+    writer = Writer(opened(tmp_path / "a.db"), "a.db")
+
+    def refuse(db: Connection) -> None:
+        db.execute("INSERT INTO t VALUES (99)")
+        raise Refused(422, "no", "not this one")
+
+    outcomes = await asyncio.gather(
+        writer.run(insert(1)), writer.run(refuse), writer.run(insert(2)), return_exceptions=True
+    )
+    alone = await asyncio.gather(writer.run(refuse), return_exceptions=True)
+    assert [type(outcome) for outcome in (*outcomes, *alone)] == [int, Refused, int, Refused]
+    kept = open_database(tmp_path / "a.db", KEY).execute("SELECT n FROM t").fetchall()
+    assert kept == [(1,), (2,)]
+    await writer.close()
+
+
+async def test_a_full_store_refuses_says_why_and_recovers(tmp_path: Path) -> None:
+    connection = opened(tmp_path / "a.db")
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    connection.execute("CREATE TEMP TABLE unused (n)")
+    writer = Writer(connection, "a.db")
+
+    def fill(db: Connection) -> None:
+        db.execute("CREATE TABLE big (b)")
+        db.execute("INSERT INTO big VALUES (randomblob(100000))")
+
+    with pytest.raises(StorageError):
+        await writer.run(fill)
+    assert writer.condition is not None
+    connection.execute("PRAGMA max_page_count = 100000")
+    await writer.run(insert(1))
+    assert writer.condition is None
+    await writer.close()
+
+
+async def test_posted_jobs_are_committed_before_the_writer_closes(tmp_path: Path) -> None:
+    writer = Writer(opened(tmp_path / "a.db"), "a.db")
+    for number in range(10):
+        writer.post(insert(number))
+    await writer.close()
+    assert open_database(tmp_path / "a.db", KEY).execute("SELECT count(*) FROM t").fetchone() == (10,)
