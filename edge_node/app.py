@@ -8,10 +8,11 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import uvloop
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 from starlette.applications import Starlette
 
 from edge_node.channels.base import Channel, ChannelContext
@@ -20,15 +21,13 @@ from edge_node.channels.folder import channel_classes
 from edge_node.messages import Conversation, Delivery, Draft, Tenant
 from edge_node.settings import EdgeSettings
 from edge_node.storage.conversations import Conversations
-from edge_node.storage.places import api_keys, tenant_folder
-from edge_node.storage.store import TenantStore
-from edge_node.tenant_room import open_room
+from edge_node.storage.places import api_keys
+from edge_node.tenant_room import Means, open_room
 from edge_node.turns.metrics import Metrics
 from edge_node.turns.room import TenantRoom
 from edge_node.turns.sender import Sender
 from edge_node.turns.turns import Limits, Turns
 from edge_node.uplink.grpc_link import GrpcLink, LinkFiles
-from edge_node.web.admin import admin_app
 from edge_node.web.limits import Rate, RateLimit
 from edge_node.web.problems import HANDLERS
 from nearside.encoder import TextEncoder
@@ -36,12 +35,10 @@ from nearside.errors import Refused, SettingsError
 from nearside.http_server import serving
 from nearside.logs import configure_logging, logger
 from nearside.sealing import KeyRing
+from nearside.telemetry import Condition, Conditions, make_registry, operations_app
 from nearside.tls import server_context
 
 log = logger("edge")
-
-ENCODED_LATER = 1
-"""Threads of the encoder: it runs one text at a time."""
 
 
 def run(settings: EdgeSettings) -> None:
@@ -65,25 +62,24 @@ async def _serve(settings: EdgeSettings) -> None:
 async def edge(settings: EdgeSettings) -> AsyncIterator[None]:
     """The whole edge, serving while the block runs."""
     tls = server_context(settings.https.cert, settings.https.key)
-    registry = CollectorRegistry()
+    registry = make_registry("edge-node")
     async with contextlib.AsyncExitStack() as stack:
         link = GrpcLink(settings.core.address, LinkFiles(settings.core.ca, settings.core.cert, settings.core.key))
         stack.push_async_callback(link.close)
         rooms = await _open_rooms(settings, link, stack)
         parts = _assemble(settings, rooms, registry)
         stack.push_async_callback(parts.stop, settings.limits.drain_s)
+        _gauge_waiting(registry, rooms, parts.turns)
         resumed = await parts.turns.resume()
         log.info("resumed", turns=resumed)
         background = [parts.turns.deferred.run(), *(channel.run(parts.turns.accept) for channel in parts.channels)]
         for work in background:
             task = asyncio.create_task(work)
             stack.callback(task.cancel)
-        admin = admin_app(lambda: _conditions(rooms), registry)
+        admin = operations_app(EdgeConditions(rooms), registry)
         await stack.enter_async_context(serving(admin, settings.admin.host, settings.admin.port, what="admin"))
         app = _http_app(parts)
-        await stack.enter_async_context(
-            serving(app, settings.https.host, settings.https.port, tls=tls, what="HTTPS")
-        )
+        await stack.enter_async_context(serving(app, settings.https.host, settings.https.port, tls=tls, what="HTTPS"))
         stack.callback(parts.feed.close)
         yield
 
@@ -132,18 +128,13 @@ async def _open_rooms(
     settings: EdgeSettings, link: GrpcLink, stack: contextlib.AsyncExitStack
 ) -> dict[str, TenantRoom]:
     encoder = await asyncio.to_thread(TextEncoder, threads=settings.encoder_threads)
-    encoding = stack.enter_context(ThreadPoolExecutor(ENCODED_LATER, thread_name_prefix="encoder"))
+    encoding = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="encoder"))
     keys = KeyRing(settings.node_key, settings.name)
-    rooms: dict[str, TenantRoom] = {}
-    for tenant_id, tenant_settings in settings.tenants.items():
-        folder = tenant_folder(settings.data, tenant_id)
-        key = keys.tenant_key(folder, tenant_id)
-        store = await TenantStore.open(folder / "edge.db", key)
-        stack.push_async_callback(store.close)
-        rooms[tenant_id] = await open_room(
-            tenant_id, tenant_settings.content, store, key, encoder, encoding, link, settings.core.turn_s, stack
-        )
-    return rooms
+    means = Means(settings.data, keys, encoder, encoding, link, settings.core.turn_s)
+    return {
+        tenant_id: await open_room(tenant_id, tenant.content, means, stack)
+        for tenant_id, tenant in settings.tenants.items()
+    }
 
 
 def _finder(rooms: Mapping[str, TenantRoom]) -> Callable[[str], Tenant]:
@@ -174,9 +165,28 @@ def _admission(settings: EdgeSettings) -> Callable[[Tenant, str | None], None]:
     return admit
 
 
-async def _conditions(rooms: Mapping[str, TenantRoom]) -> Mapping[str, str | None]:
-    refused = {f"store_{tenant_id}": room.store.condition for tenant_id, room in rooms.items()}
-    return {name: f"the store refuses: {text}" if text else None for name, text in refused.items()}
+class EdgeConditions(Conditions):
+    """Looked up when asked: each tenant's store says itself how it is."""
+
+    def __init__(self, rooms: Mapping[str, TenantRoom]) -> None:
+        super().__init__()
+        self._rooms = rooms
+
+    def all(self) -> list[Condition]:
+        for tenant_id, room in self._rooms.items():
+            wrong = room.store.condition
+            self.report(f"store_{tenant_id}", wrong is None, detail=wrong or "")
+        return super().all()
+
+
+def _gauge_waiting(registry: CollectorRegistry, rooms: Mapping[str, TenantRoom], turns: Turns) -> None:
+    waiting = Gauge("nearside_turns_waiting", "Turns accepted and not yet ended", ["tenant"], registry=registry)
+    for tenant_id in rooms:
+        waiting.labels(tenant_id).set_function(partial(_waiting_of, turns, tenant_id))
+
+
+def _waiting_of(turns: Turns, tenant_id: str) -> float:
+    return turns.waiting()[tenant_id]
 
 
 @contextlib.contextmanager

@@ -34,7 +34,7 @@ make_venv() {
 
 count_packages() {
   local line count=0 total
-  total=$(grep -c '^[A-Za-z0-9].*==' "requirements/$kind.txt")
+  total=$(grep -cE '^[A-Za-z0-9._-]+==[^;]*$' "requirements/$kind.txt")
   while IFS= read -r line; do
     printf '%s\n' "$line" >>"$log"
     case $line in Collecting* | 'Requirement already'*) count=$((count + 1)) ;; 'Installing collected'*) count=$total ;; esac

@@ -11,17 +11,17 @@ import numpy as np
 from cloud_core.knowledge import passages as cutting
 from cloud_core.knowledge.documents import Document, DocumentInfo, Report, Status, Unreadable
 from cloud_core.knowledge.ingest.parser import Parser
-from cloud_core.knowledge.queries import CARRIED_WEIGHT, Query, Term, rarest, understand, weigh
+from cloud_core.knowledge.queries import CARRIED_WEIGHT, Query, Term, forms_of, rarest, understand, weigh
 from cloud_core.knowledge.ranking import OTHER_LANGUAGE, fuse, without_duplicates
-from cloud_core.knowledge.store import Entry, Store
+from cloud_core.knowledge.store import MOST_UNKNOWN, Entry, Store
 from cloud_core.messages import HistoryItem, Lang, Passage
 from nearside.database import Connection
-from nearside.encoder import TextEncoder
-from nearside.lexical import language_of
+from nearside.encoder import Encoding, TextEncoder
+from nearside.lexical import has_cjk, language_of
 
 _CANDIDATES = 60
 _MOST_TERMS = 24
-_MOST_UNKNOWN = 0.3
+VARIANT_WEIGHT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,7 @@ class KnowledgeBase:
         with self._store.transaction(writing=False):
             terms = tuple(self._weighed(query))
             lexical = self._lexical(query, terms)
-            known = encoding.unknown_share <= _MOST_UNKNOWN
-            dense = self._store.dense(encoding.vector, _CANDIDATES) if known else []
+            dense = self._store.dense(encoding.vector, _CANDIDATES) if _tells(encoding, text) else []
             fused = fuse(lexical, dense)
             found = self._store.passages(list(fused))
             version = self._store.version()
@@ -94,14 +93,17 @@ class KnowledgeBase:
         return Evidence(version, tuple(without_duplicates(ranked, limit)), terms)
 
     def _weighed(self, query: Query) -> list[Term]:
-        asked = list({*query.words, *query.search, *query.carried_words, *query.carried})
+        words = (*query.words, *query.carried_words)
+        asked = list({form for word in words for form in forms_of(word)})
         return weigh(query, self._store.count(), self._store.frequencies(asked)) if asked else []
 
     def _lexical(self, query: Query, terms: Sequence[Term]) -> list[tuple[int, float]]:
-        own = [*query.search, *(variant for term in terms for variant in term.variants)]
-        scores = dict(self._matches(own))
-        for number, score in self._matches(query.carried):
-            scores[number] = scores.get(number, 0.0) + CARRIED_WEIGHT * score
+        own = list(dict.fromkeys((*query.search, *(term.text for term in terms))))
+        variants = list({variant for term in terms for variant in term.variants} - set(own))
+        scores: dict[int, float] = {}
+        for words, share in ((own, 1.0), (variants, VARIANT_WEIGHT), (query.carried, CARRIED_WEIGHT)):
+            for number, score in self._matches(words):
+                scores[number] = scores.get(number, 0.0) + share * score
         return list(scores.items())
 
     def _matches(self, terms: Sequence[str]) -> list[tuple[int, float]]:
@@ -157,3 +159,8 @@ def _document_id(path: Path, root: Path) -> str:
 
 def _dense_text(query: Query) -> str:
     return f"{' '.join(query.carried_words)} {query.text}".strip()
+
+
+def _tells(encoding: Encoding, text: str) -> bool:
+    """The encoder has word pieces for many Chinese characters and yet understands none of them."""
+    return encoding.unknown_share <= MOST_UNKNOWN and not has_cjk(text)

@@ -17,7 +17,7 @@ from nearside.errors import StorageError
 from nearside.lexical import search_terms
 
 TITLE_WEIGHT, HEADING_WEIGHT, TEXT_WEIGHT = 2.0, 2.0, 1.0
-_MOST_UNKNOWN = 0.3
+MOST_UNKNOWN = 0.1  # above it, a vector says nothing about the text
 
 
 def m001_knowledge(database: sqlite_utils.Database) -> None:
@@ -210,7 +210,7 @@ class Store:
                     "SELECT number, vector FROM passages JOIN documents USING (document_id)"
                     " WHERE unknown_share <= ? AND encoder = ? ORDER BY number"
                 )
-                rows = self._connection.execute(query, (_MOST_UNKNOWN, self._encoder)).fetchall()
+                rows = self._connection.execute(query, (MOST_UNKNOWN, self._encoder)).fetchall()
                 numbers = np.array([row[0] for row in rows], dtype=np.int64)
                 matrix = np.frombuffer(b"".join(row[1] for row in rows), np.float16).astype(np.float32)
                 self._vectors = Vectors(version, numbers, matrix.reshape(-1, DIMENSIONS))

@@ -1,24 +1,17 @@
-"""`edge-node check`: every finding is one sentence."""
+"""`edge-node check`: every finding is one sentence that says what, where and what to do."""
 
 import typer
 
-from edge_node.cli.config import AsJson, Config, load
-from nearside import terminal
+from edge_node.cli.config import AsJson, Config, find_config
 
 
 def add_to(app: typer.Typer) -> None:
-    app.command("check", help="Look at settings, certificates, content and the core; say what is wrong and what to do.")(
-        check
-    )
+    app.command("check", help="Say what is wrong with settings, certificates, content and the way to the core.")(check)
 
 
 def check(config: Config = None, as_json: AsJson = False) -> None:
-    settings = load(config)
-    from edge_node.check import findings
+    from edge_node.cli.findings import look
+    from nearside.findings import show
 
-    found = findings(settings)
-    rows = [{"state": finding.state, "what": finding.what, "hint": finding.hint} for finding in found]
-    columns = {"state": "", "what": "What", "hint": "What to do"}
-    terminal.show_rows(rows, columns, as_json=as_json, empty="")
-    if any(finding.state == "error" for finding in found):
-        raise typer.Exit(1)
+    path = find_config(config)
+    show(list(look(path)), path, as_json=as_json)

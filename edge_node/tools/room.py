@@ -12,7 +12,7 @@ CONNECT_S = 3.0
 
 
 class ToolRoom:
-    """Close it, or use it as an async context, to let go of its connections."""
+    """`close` lets go of its connections."""
 
     def __init__(
         self,
@@ -30,7 +30,9 @@ class ToolRoom:
         """The mapped result; raises ToolFailure. A write repeated with the same ids changes nothing more."""
         tool = self._tools.get(name)
         if tool is None:
-            raise ToolFailure("not_allowed", "the tenant has no such tool", where=name[:32], hint="add it to the folder tools/")
+            raise ToolFailure(
+                "not_allowed", "the tenant has no such tool", where=name[:32], hint="add it to the folder tools/"
+            )
         if tool.runs_at != "edge":
             raise ToolFailure("not_allowed", "this tool runs at the core", where=name)
         result = await self._runner.run(ToolCall(tool, arguments, turn_id, call_id))

@@ -26,6 +26,11 @@ class Deferred:
     def __init__(self, serial: Serial, end: EndTurn, expiry_s: float) -> None:
         self._serial, self._end, self._expiry_s = serial, end, expiry_s
         self._waiting: dict[str, tuple[TenantRoom, str]] = {}
+        self._under_way = 0
+
+    @property
+    def depth(self) -> int:
+        return len(self._waiting) + self._under_way
 
     def add(self, room: TenantRoom, conversation_id: str, turn_id: str) -> None:
         self._waiting[turn_id] = (room, conversation_id)
@@ -40,6 +45,7 @@ class Deferred:
                     self._submit(room, conversation_id, turn_id)
 
     def _submit(self, room: TenantRoom, conversation_id: str, turn_id: str) -> None:
+        self._under_way += 1
         self._serial.submit((room.tenant.id, conversation_id), lambda: self._answer(room, conversation_id, turn_id))
 
     async def _is_due(self, room: TenantRoom, turn_id: str) -> bool:
@@ -63,6 +69,8 @@ class Deferred:
         except Exception as error:
             log.warning("late_answer_failed", turn_id=turn_id, error=failure(error))
             self.add(room, conversation_id, turn_id)
+        finally:
+            self._under_way -= 1
 
     async def _reply(self, room: TenantRoom, turn: Turn) -> Reply:
         if self._is_expired(turn):

@@ -18,6 +18,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 RuleId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,47}$")]
 Owner = Literal["bot", "agent"]
 
+ARGUMENT_NAMES = frozenset({"slots", "lang", "message", "conversation", "channel"})
 ANSWER_LIMIT = 1_000
 """Characters kept of a free-text answer to a form."""
 
@@ -104,7 +105,7 @@ class Form(Written):
 
 
 class Arguments(RootModel[dict[str, Any]]):
-    """A tool's arguments: texts are templates over `slots`, `lang`, `message`; other JSON values go as they are."""
+    """A tool's arguments: texts are templates over ARGUMENT_NAMES; other JSON values go as they are."""
 
     model_config = ConfigDict(frozen=True)
     _texts: dict[str, Text] = PrivateAttr(default_factory=dict)
@@ -114,8 +115,8 @@ class Arguments(RootModel[dict[str, Any]]):
         for name, value in self.root.items():
             if isinstance(value, str):
                 text = self._texts[name] = Text(value)
-                if text.names - {"slots", "lang", "message", "fact"}:
-                    raise ValueError(f"{name}: an argument is made of slots, lang and message")
+                if text.names - ARGUMENT_NAMES:
+                    raise ValueError(f"{name}: an argument is made of {', '.join(sorted(ARGUMENT_NAMES))}")
             elif isinstance(value, dict | list):
                 raise ValueError(f"{name}: write a text, a number or true/false")
         return self

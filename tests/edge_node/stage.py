@@ -1,4 +1,4 @@
-"""A small stage for tests of the edge: a real store in a temporary folder, a scripted uplink, a channel that collects."""
+"""A small stage for tests of the edge: a real store in a temporary folder, a scripted uplink, a collecting channel."""
 
 import asyncio
 import contextlib
@@ -22,11 +22,20 @@ from nearside.nearest import Match
 from nearside.origins import Reason
 
 KEY = bytes(range(32))
-TENANT = Tenant("demo", {"en": "Shop", "zh": "店"}, "en", Branding("#123456", {"en": "Hi", "zh": "好"}, {"en": (), "zh": ()}))
+TENANT = Tenant(
+    "demo", {"en": "Shop", "zh": "店"}, "en", Branding("#123456", {"en": "Hi", "zh": "好"}, {"en": (), "zh": ()})
+)
 
 
 def inbound(text: str, message_id: str = "m1", thread: str = "t1", customer: str = "c1") -> Inbound:
     return Inbound("api", "default", thread, message_id, customer, text)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Poll what nobody signals; a test that waits in vain fails here."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
 
 
 class ScriptedUplink:
@@ -80,9 +89,7 @@ class Stage:
         return (await self.turns.accept(TENANT, inbound(text, message_id, thread))).turn_id
 
     async def settle(self, replies: int) -> list[Delivery]:
-        async with asyncio.timeout(20):
-            while len(self.sent) < replies:
-                await asyncio.sleep(0.005)
+        await until(lambda: len(self.sent) >= replies)
         return self.sent
 
 
@@ -105,10 +112,10 @@ async def staged(
             raise stage.failing.pop(0)
         stage.sent.append(delivery)
 
-    async def draft(_tenant: Tenant, _conversation: Conversation, shown: Draft) -> None:
-        stage.drafts.append(shown)
+    async def show(tenant: Tenant, conversation: Conversation, draft: Draft) -> None:
+        stage.drafts.append(draft)
 
-    turns = Turns({"demo": room}, Sender(send), draft, Metrics(CollectorRegistry()), limits or Limits())
+    turns = Turns({"demo": room}, Sender(send), show, Metrics(CollectorRegistry()), limits or Limits())
     stage = Stage(turns, room, uplink)
     try:
         yield stage

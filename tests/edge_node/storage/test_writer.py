@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,12 @@ def opened(path: Path) -> Connection:
     return connection
 
 
-def insert(number: int) -> object:
-    return lambda db: db.execute("INSERT INTO t VALUES (?)", (number,)).lastrowid
+def insert(number: int) -> Callable[[Connection], int]:
+    def job(db: Connection) -> int:
+        db.execute("INSERT INTO t VALUES (?)", (number,))
+        return number
+
+    return job
 
 
 async def test_what_returns_is_committed_for_every_other_connection(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from edge_node.turns.turns import Limits
 from edge_node.uplink.base import Answer, Sentence
 from nearside.errors import NearsideError, Refused
 from nearside.origins import Reason, Source
-from tests.edge_node.stage import TENANT, Answering, ScriptedUplink, inbound, staged
+from tests.edge_node.stage import TENANT, Answering, ScriptedUplink, inbound, staged, until
 
 pytestmark = pytest.mark.unit
 
@@ -147,9 +147,8 @@ async def test_a_late_answer_is_dropped_once_an_agent_has_taken_over(tmp_path: P
         await stage.say("human", "m2")
         await stage.settle(2)
         uplink.reason = None
-        async with asyncio.timeout(10):
-            while (await stage.store.counts())["inbox_deferred"]:
-                await asyncio.sleep(0.01)
+        await until(lambda: not stage.turns.deferred.depth)
+        assert (await stage.store.counts())["inbox_deferred"] == 0
         deferred.cancel()
     assert len(stage.sent) == 2
     assert uplink.asked[1:] == []
@@ -172,9 +171,7 @@ async def test_a_reply_that_was_committed_but_not_sent_is_sent_after_the_restart
     async with staged(tmp_path, [Answering(echo)]) as stage:
         stage.failing.append(Unreachable("the vendor is down"))
         await stage.say("hello")
-        async with asyncio.timeout(5):
-            while stage.failing:
-                await asyncio.sleep(0.005)
+        await until(lambda: not stage.failing)
     async with staged(tmp_path) as stage:
         await stage.turns.resume()
         sent = await stage.settle(1)
@@ -190,9 +187,7 @@ async def test_an_interruption_ends_the_wait_for_the_core(tmp_path: Path) -> Non
     uplink.hold = asyncio.Event()
     async with staged(tmp_path, [only("stop")], uplink) as stage:
         await stage.say("a long story", "m1")
-        async with asyncio.timeout(5):
-            while not uplink.asked:
-                await asyncio.sleep(0.005)
+        await until(lambda: bool(uplink.asked))
         await stage.say("stop", "m2")
         sent = await stage.settle(2)
     assert [(d.event.body["reason"], d.event.body["final"]) for d in sent] == [("cancelled", True), ("matched", True)]
@@ -225,9 +220,9 @@ async def test_more_turns_than_may_wait_are_refused_with_a_time_to_retry(tmp_pat
     ("text", "lang"), [("你好", "zh"), ("hello", "en"), ("1042", "zh"), ("🙂", "zh"), ("Skua 3 多重", "zh")]
 )
 async def test_a_reply_speaks_the_language_of_its_message(tmp_path: Path, text: str, lang: str) -> None:
-    langs: list[str] = []
-    async with staged(tmp_path, [Answering(lambda turn: langs.append(turn.lang) or echo(turn))]) as stage:
+    say_lang = Answering(lambda turn: Reply(turn.lang, Source.RULE, Reason.MATCHED))
+    async with staged(tmp_path, [say_lang]) as stage:
         await stage.say("你好", "m0")
         await stage.say(text, "m1")
-        await stage.settle(2)
-    assert langs[1] == lang
+        sent = await stage.settle(2)
+    assert sent[1].event.body["text"] == lang

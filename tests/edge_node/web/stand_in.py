@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -32,7 +32,8 @@ SUGGESTIONS = {
 }
 
 
-FOREIGN_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+FOREIGN_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
 <title>Ridgeline</title><style>
   * { font-family: Georgia, serif !important; letter-spacing: .02em !important; }
   body { margin: 0; background: #faf8f4; color: #2a2722; font-size: 18px; }
@@ -124,16 +125,16 @@ class StandIn:
         return made
 
     def drop_all(self, code: int = 1012) -> None:
-        self._call(lambda: [self._spawn(self._drop(one, code)) for one in self.conversations.values()])
+        self._call(lambda: self._spawn(self._drop_each(code)))
 
-    def _call(self, action: Any) -> None:
+    def _call(self, action: Callable[[], None]) -> None:
         assert self._loop is not None
         self._loop.call_soon_threadsafe(action)
 
     def _gate(self, name: str) -> asyncio.Event:
         return self._gates.setdefault(name, asyncio.Event())
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -222,6 +223,10 @@ class StandIn:
         for socket in list(conversation.sockets):
             with contextlib.suppress(WebSocketDisconnect, RuntimeError):
                 await socket.send_json(frame)
+
+    async def _drop_each(self, code: int) -> None:
+        for conversation in self.conversations.values():
+            await self._drop(conversation, code)
 
     async def _drop(self, conversation: Conversation, code: int) -> None:
         sockets, conversation.sockets = conversation.sockets, set()

@@ -28,7 +28,14 @@ def chat(page: Page, stand_in: StandIn) -> Chat:
 
 def test_an_answer_streams_in_and_is_replaced_by_the_reply(chat: Chat, stand_in: StandIn) -> None:
     stand_in.answer(
-        "returns?", TYPING, Gate("a"), delta("Thirty days. ", 0), Gate("b"), delta("Free.", 1), Gate("c"), Reply("Done.")
+        "returns?",
+        TYPING,
+        Gate("a"),
+        delta("Thirty days. ", 0),
+        Gate("b"),
+        delta("Free.", 1),
+        Gate("c"),
+        Reply("Done."),
     )
     chat.open()
     chat.say("returns?")
@@ -220,13 +227,18 @@ def test_when_a_colleague_takes_over_the_header_says_so(chat: Chat, stand_in: St
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_text_stays_text(chat: Chat, stand_in: StandIn, text: str) -> None:
-    stand_in.answer(text, delta(text, 0), Reply(text, {"quotes": text, "citations": [{"title": text, "uri": text, "quote": text}]}))
+    stand_in.answer(
+        text, delta(text, 0), Reply(text, {"quotes": text, "citations": [{"title": text, "uri": text, "quote": text}]})
+    )
     chat.open()
     chat.say(text)
     expect(chat.replies).to_have_count(1)
     assert chat.page.evaluate("window.hacked") is None
     assert chat.own.locator(".plain").evaluate("node => node.textContent") == stand_in.received[0]
-    assert chat.page.locator("nearside-chat").evaluate("n => n.shadowRoot.querySelectorAll('script, img, iframe').length") == 0
+    assert (
+        chat.page.locator("nearside-chat").evaluate("n => n.shadowRoot.querySelectorAll('script, img, iframe').length")
+        == 0
+    )
     assert chat.replies.locator("a:not([href^='http'])").count() == 0
     chat.is_narrow_enough(chat.log)
 

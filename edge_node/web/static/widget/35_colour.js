@@ -1,5 +1,6 @@
 const DEFAULT_COLOUR = "#2455c3";
 const SURFACES = { light: "#ffffff", dark: "#15181d" };
+const BUBBLES = { light: "#f2f4f7", dark: "#22272f" }; // the least contrast that brand-coloured text meets
 const READABLE = 4.5; // WCAG 2.2 AA for normal text
 
 function channels(hex) {
@@ -46,7 +47,7 @@ function brandColours(hex, theme) {
   return {
     "--brand": css(brand),
     "--brand-over": css(over),
-    "--brand-ink": css(readableOn(brand, surface)),
+    "--brand-ink": css(readableOn(brand, channels(BUBBLES[theme]))),
     "--brand-tint": css(mix(surface, brand, theme === "dark" ? 0.2 : 0.08)),
     "--brand-deep": css(mix(brand, [0, 0, 0], 0.16)),
     "--brand-edge": contrast(brand, surface) < 1.6 ? "var(--line-strong)" : "transparent",

@@ -14,7 +14,7 @@ class Header {
     this.language = el("button", { type: "button", class: "round language", click: actions.switchLanguage });
     this.fresh = roundButton("fresh", actions.askFresh);
     this.close = closable ? roundButton("down", actions.close) : null;
-    this.node = el("header", { class: "header" }, this.mark, el("div", { class: "names" }, this.title, this.status),
+    this.node = el("div", { class: "header" }, this.mark, el("div", { class: "names" }, this.title, this.status),
       this.language, this.fresh, this.close);
   }
 

@@ -1,0 +1,1 @@
+"""Each figure beside the limit measured in the same run: `make bench`."""

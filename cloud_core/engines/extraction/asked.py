@@ -1,0 +1,43 @@
+"""A question taken apart: the words to find, and the shape of answer it wants."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cloud_core.engines.base import Term
+from cloud_core.engines.extraction.expectations import Expectation, expected
+from nearside.lexical import content_words, normalise, words
+
+# asked for by the expectation, not to be found as words
+_INTERROGATIVE = re.compile(r"几.*|多[久大高长宽远厚深少快]|.+多少|多少.*|何时|钱|几?[分小]?时?[钟]|long|often|soon|quickl")
+_SIZE = re.compile(r"(?<![\w-])(?:X{1,4}[SL]|[SML])(?![\w'’-])")
+_SIZE_WEIGHT = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`pairs`: a name and the number right after it, such as a product and its version."""
+
+    terms: tuple[Term, ...]
+    sizes: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    expectation: Expectation | None
+
+    @property
+    def weight(self) -> float:
+        return sum(weight for _, weight, _ in self.terms) + _SIZE_WEIGHT * len(self.sizes)
+
+
+def take_apart(text: str, weighed: Sequence[Term]) -> Asked:
+    expectation = expected(normalise(text))
+    terms = tuple(weighed) or tuple((word, 1.0, ()) for word in dict.fromkeys(content_words(text)))
+    if expectation:
+        others = tuple(term for term in terms if not _INTERROGATIVE.fullmatch(term[0]))
+        terms = others or terms
+    sequence = words(text)
+    pairs = tuple(
+        (name, number)
+        for name, number in zip(sequence, sequence[1:], strict=False)
+        if number.isdigit() and name.isascii() and len(name) > 2 and name.isalpha()
+    )
+    return Asked(terms, tuple(dict.fromkeys(_SIZE.findall(text))), pairs, expectation)

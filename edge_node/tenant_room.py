@@ -1,0 +1,107 @@
+"""One tenant's parts, made of its content folder and its store."""
+
+import asyncio
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+from edge_node.messages import Branding, Tenant
+from edge_node.responders import faq, rules
+from edge_node.responders.faq import FaqEntry
+from edge_node.responders.semantic import FAQ, INTENT, Semantics, nearest_intent
+from edge_node.storage.places import tenant_folder
+from edge_node.storage.store import TenantStore
+from edge_node.tools.room import ToolRoom
+from edge_node.turns.core_step import CoreStep
+from edge_node.turns.ladder import Ladder
+from edge_node.turns.room import TenantRoom
+from edge_node.uplink.base import Uplink
+from nearside.content import TenantContent, load_tenant_content
+from nearside.encoder import TextEncoder
+from nearside.nearest import Example, NearestIndex
+from nearside.operator_files import LANGS
+from nearside.sealing import KeyRing, derive
+
+CLARIFY_FROM = 0.4
+"""Two FAQ entries at least this likely are offered as a question back; it must lie below the tenant's threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What all tenants of an edge share. `encoding` is the encoder's thread; `turn_s` bounds a turn at the core."""
+
+    data: Path
+    keys: KeyRing
+    encoder: TextEncoder
+    encoding: ThreadPoolExecutor
+    uplink: Uplink
+    turn_s: float
+
+
+async def open_room(tenant_id: str, content_folder: Path, means: Means, stack: contextlib.AsyncExitStack) -> TenantRoom:
+    """Raises ContentError and StorageError; what was opened closes with `stack`."""
+    content = await asyncio.to_thread(load_tenant_content, content_folder)
+    folder = tenant_folder(means.data, tenant_id)
+    key = means.keys.tenant_key(folder, tenant_id)
+    store = await TenantStore.open(folder / "edge.db", key)
+    stack.push_async_callback(store.close)
+    tools = ToolRoom(content.tools, content.variables, content.secret_files)
+    stack.push_async_callback(tools.close)
+    index = await asyncio.to_thread(NearestIndex.build, _examples(content), means.encoder, folder / "examples.npz")
+    responders = (
+        rules.Responder(
+            content.rules, tools.run, content.tools, content.hours, nearest_intent, lambda: datetime.now(UTC)
+        ),
+        faq.Responder(_faq_entries(content), content.settings.faq.threshold, CLARIFY_FROM, _faq_version(content)),
+    )
+    core = CoreStep(means.uplink, derive(key, "conversation-ref"), means.turn_s)
+    return TenantRoom(
+        tenant=_tenant(tenant_id, content),
+        store=store,
+        semantics=Semantics(means.encoder, index, means.encoding),
+        ladder=Ladder(responders, core),
+        interrupts=content.rules.interrupts,
+    )
+
+
+def _tenant(tenant_id: str, content: TenantContent) -> Tenant:
+    settings = content.settings
+    branding = Branding(
+        color=settings.branding.color,
+        greeting={lang: settings.branding.greeting.in_lang(lang) for lang in LANGS},
+        suggestions={lang: settings.branding.suggestions.in_lang(lang) for lang in LANGS},
+    )
+    return Tenant(tenant_id, {lang: settings.name.in_lang(lang) for lang in LANGS}, settings.default_language, branding)
+
+
+def _examples(content: TenantContent) -> list[Example]:
+    examples = [
+        Example(FAQ + entry.id, text, lang)
+        for entry in content.faq
+        for lang, written in entry.texts().items()
+        for text in (written.question, *written.variants)
+    ]
+    return examples + [Example(INTENT + example.intent, example.text, "") for example in content.intents]
+
+
+def _faq_entries(content: TenantContent) -> dict[str, FaqEntry]:
+    """By id; an entry written in one language answers in it for both."""
+    entries = {}
+    for entry in content.faq:
+        written = entry.texts()
+        any_written = next(iter(written.values()))
+        texts = {lang: written.get(lang, any_written) for lang in LANGS}
+        entries[entry.id] = FaqEntry(
+            entry.id,
+            {lang: text.question for lang, text in texts.items()},
+            {lang: text.answer for lang, text in texts.items()},
+        )
+    return entries
+
+
+def _faq_version(content: TenantContent) -> str:
+    """A fingerprint of the approved answers."""
+    return sha256(repr(content.faq).encode("utf-8", "surrogatepass")).hexdigest()[:12]
