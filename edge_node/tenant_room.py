@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edge_node.messages import Branding, Tenant
 from edge_node.responders import faq, rules
+from edge_node.responders.fallback import Fallback
 from edge_node.responders.faq import FaqEntry
 from edge_node.responders.semantic import FAQ, INTENT, Semantics, nearest_intent
 from edge_node.storage.places import tenant_folder
@@ -51,18 +52,24 @@ async def open_room(tenant_id: str, content_folder: Path, means: Means, stack: c
     tools = ToolRoom(content.tools, content.variables, content.secret_files)
     stack.push_async_callback(tools.close)
     index = await asyncio.to_thread(NearestIndex.build, _examples(content), means.encoder, folder / "examples.npz")
+    entries = _faq_entries(content)
     responders = (
         rules.Responder(
-            content.rules, tools.run, content.tools, content.hours, nearest_intent, lambda: datetime.now(UTC)
+            content.rules,
+            content.tools,
+            content.hours,
+            call_tool=tools.run,
+            nearest_intent=nearest_intent,
+            now=lambda: datetime.now(UTC),
         ),
-        faq.Responder(_faq_entries(content), content.settings.faq.threshold, CLARIFY_FROM, _faq_version(content)),
+        faq.Responder(entries, content.settings.faq.threshold, CLARIFY_FROM, _faq_version(content)),
     )
     core = CoreStep(means.uplink, derive(key, "conversation-ref"), means.turn_s)
     return TenantRoom(
         tenant=_tenant(tenant_id, content),
         store=store,
         semantics=Semantics(means.encoder, index, means.encoding),
-        ladder=Ladder(responders, core),
+        ladder=Ladder(responders, core, Fallback(entries).apologise),
         interrupts=content.rules.interrupts,
     )
 

@@ -62,9 +62,7 @@ class TextEncoder:
         vector.flags.writeable = False
         return Encoding(vector, unknown_share)
 
-    def encode_many(
-        self, texts: Sequence[str], progress: Callable[[int], None] | None = None
-    ) -> list[Encoding]:
+    def encode_many(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> list[Encoding]:
         """`progress` is called after each text with the number done."""
         encodings = []
         for done, text in enumerate(texts, start=1):

@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nearside.encoder import Encoding, TextEncoder
-from nearside.lexical import char_ngrams, normalise
+from nearside.lexical import char_ngrams, language_of, normalise
 from nearside.postings import Postings, Vocabulary, content_terms
 from nearside.vectors import encode_cached
+
+Floats = NDArray[np.float32]
 
 DEFAULT_THRESHOLD = 0.75
 _CERTAIN = 0.99
 _UNKNOWN_LIMIT = 0.5  # above it a vector says nothing about its text
 
-# Shares of the dense, the word and the character cosine in the score.
-_BLEND = (0.85, 0.1, 0.05)
-_BLEND_LEXICAL = (0.0, 0.5, 0.5)
-
+# Shares of the dense and the word cosine in the score.
+_DENSE, _LEXICAL = np.float32(0.85), np.float32(0.15)
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -40,25 +40,23 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What speaks for one label. `margin`: to the best other label. Shares are weighted by rarity."""
+    """What speaks for one label."""
 
     score: float
     margin: float
-    dense: float
-    dense_margin: float
+    """Of dense scores (or of scores where there is no vector), to the best other label."""
     covered: float
-    """Share of the question's content that the label's examples know."""
-    unknown: float
-    """Share of the question's content that no example knows."""
+    """Share of the question's content, weighted by rarity, that the label's examples know."""
     answered: float
-    """Share of the nearest example's content that the question has."""
-    length: float
-    """Log of the number of content words."""
+    """Share of the nearest example's content, weighted by rarity, that the question has."""
 
 
-# Fitted by logistic regression; see the comment at the end of this file.
-_WEIGHTS = (-6.65, 0.32, 1.75, 5.18, 4.45, 2.64, 0.66, 0.09, -0.08)
-_WEIGHTS_LEXICAL = (-1.23, 0.95, 1.73, 0.0, 0.0, 3.33, -1.28, 0.39, -1.01)
+# Logistic weights: constant, score, margin, covered, answered, score*covered, score*answered, covered*answered.
+# Fitted on the demo company's FAQ with single examples left out (right answers) and with whole labels left out (no
+# right answer); the constant for English was raised on paraphrases kept apart.
+_WEIGHTS_ENGLISH = (-3.2, 5.08, 5.38, -0.88, -3.68, 2.02, 1.50, 2.50)
+_WEIGHTS_RENDERED = (-5.95, 3.80, 4.70, 1.03, -1.30, 1.96, 2.95, 0.21)
+_WEIGHTS_LEXICAL = (-5.34, 0.19, 2.92, 2.98, 1.28, 0.39, 0.94, 1.07)
 
 
 class NearestIndex:
@@ -68,27 +66,25 @@ class NearestIndex:
         self._vectors = _dense_matrix([encodings[index] for index in order])
         self._groups = _groups([example.label for example in self._examples])
         self._starts = np.array([group.start for group in self._groups], dtype=np.int64)
-        self._words = Postings([content_terms(example.text) for example in self._examples])
-        self._grams = Postings([char_ngrams(" ".join(content_terms(example.text))) for example in self._examples])
         self._contents = [content_terms(example.text) for example in self._examples]
+        self._words = Postings(self._contents)
+        self._grams = Postings([_grams(terms) for terms in self._contents])
         self._known = [Vocabulary(self._examples[row].text for row in group) for group in self._groups]
         self._exact = self._unambiguous_texts()
 
     @classmethod
-    def build(
-        cls, examples: Sequence[Example], encoder: TextEncoder, cache: Path | None = None
-    ) -> "NearestIndex":
+    def build(cls, examples: Sequence[Example], encoder: TextEncoder, cache: Path | None = None) -> "NearestIndex":
         """`cache` keeps the vectors between starts; it may be missing, older or damaged."""
         return cls(examples, encode_cached([example.text for example in examples], encoder, cache))
 
     def query(self, text: str, encoding: Encoding, limit: int = 3) -> list[Match]:
         """The best labels, best first. `encoding` is that of `text`."""
         exact = self._exact.get(normalise(text))
-        weights = _WEIGHTS if _is_dense(encoding) else _WEIGHTS_LEXICAL
-        matches = [
-            Match(example.label, _CERTAIN if example.label == exact else probability(evidence, weights), example.text)
-            for example, evidence in self.weigh(text, encoding, limit)
-        ]
+        weights = _weights(text, encoding)
+        matches = []
+        for example, evidence in self.weigh(text, encoding, limit):
+            confidence = _CERTAIN if example.label == exact else _probability(evidence, weights)
+            matches.append(Match(example.label, confidence, example.text))
         return sorted(matches, key=lambda match: -match.confidence)
 
     def weigh(self, text: str, encoding: Encoding, limit: int) -> list[tuple[Example, Evidence]]:
@@ -96,35 +92,29 @@ class NearestIndex:
         terms = content_terms(text)
         if not self._examples or not terms:
             return []
-        dense, blended = self._cosines(text, encoding)
-        tops = np.maximum.reduceat(blended, self._starts)
-        dense_tops = np.maximum.reduceat(dense, self._starts)
+        scores, compared = self._scores(terms, encoding)
+        tops, rivals = (np.maximum.reduceat(values, self._starts) for values in (scores, compared))
         found = []
         for place in map(int, np.argsort(-tops, kind="stable")[:limit]):
             group = self._groups[place]
-            row = group.start + int(np.argmax(blended[group.start : group.stop]))
+            row = group.start + int(np.argmax(scores[group.start : group.stop]))
             evidence = Evidence(
                 score=float(tops[place]),
-                margin=_margin(tops, place),
-                dense=float(dense_tops[place]),
-                dense_margin=_margin(dense_tops, place),
+                margin=float(rivals[place] - np.delete(rivals, place).max(initial=0.0)),
                 covered=self._words.share(terms, map(self._known[place].knows, terms)),
-                unknown=self._words.share(terms, (term not in self._words for term in terms)),
                 answered=self._answered(row, terms),
-                length=math.log(1 + len(terms)),
             )
             found.append((self._examples[row], evidence))
         return found
 
-    def _cosines(self, text: str, encoding: Encoding) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Per example: the dense cosine, and the blended score."""
-        by_words = self._words.cosines(content_terms(text))
-        by_grams = self._grams.cosines(char_ngrams(" ".join(content_terms(text))))
-        if _is_dense(encoding):
-            dense, blend = self._vectors @ encoding.vector, _BLEND
-        else:
-            dense, blend = np.zeros(len(self._examples), dtype=np.float32), _BLEND_LEXICAL
-        return dense, blend[0] * dense + blend[1] * by_words + blend[2] * by_grams
+    def _scores(self, terms: Sequence[str], encoding: Encoding) -> tuple[Floats, Floats]:
+        """Per example: its score, and the part of it that tells labels apart best."""
+        by_words = self._words.cosines(terms)
+        if not _has_vector(encoding):
+            score = (by_words + self._grams.cosines(_grams(terms))) * np.float32(0.5)
+            return score, score
+        dense: Floats = self._vectors @ encoding.vector
+        return _DENSE * dense + _LEXICAL * by_words, dense
 
     def _answered(self, row: int, terms: Sequence[str]) -> float:
         wanted = self._contents[row]
@@ -138,19 +128,31 @@ class NearestIndex:
         return {text: next(iter(owners)) for text, owners in labels.items() if len(owners) == 1}
 
 
-def probability(evidence: Evidence, weights: Sequence[float]) -> float:
-    """Logistic; the first weight is the constant."""
-    total = weights[0] + sum(w * value for w, value in zip(weights[1:], astuple(evidence), strict=True))
+def _weights(text: str, encoding: Encoding) -> tuple[float, ...]:
+    if not _has_vector(encoding):
+        return _WEIGHTS_LEXICAL
+    return _WEIGHTS_RENDERED if language_of(text) == "zh" else _WEIGHTS_ENGLISH
+
+
+def _probability(evidence: Evidence, weights: Sequence[float]) -> float:
+    score, margin, covered, answered = astuple(evidence)
+    products = (score * covered, score * answered, covered * answered)
+    values = (1.0, score, margin, covered, answered, *products)
+    total = sum(weight * value for weight, value in zip(weights, values, strict=True))
     return min(_CERTAIN, 1 / (1 + math.exp(-total)))
 
 
-def _is_dense(encoding: Encoding) -> bool:
+def _has_vector(encoding: Encoding) -> bool:
     return encoding.unknown_share <= _UNKNOWN_LIMIT
 
 
-def _dense_matrix(encodings: Sequence[Encoding]) -> NDArray[np.float32]:
+def _grams(terms: Sequence[str]) -> list[str]:
+    return char_ngrams(" ".join(terms))
+
+
+def _dense_matrix(encodings: Sequence[Encoding]) -> Floats:
     """A row that the model could not read is zero, so that it resembles nothing."""
-    rows = [e.vector if e.unknown_share <= _UNKNOWN_LIMIT else np.zeros_like(e.vector) for e in encodings]
+    rows = [e.vector if _has_vector(e) else np.zeros_like(e.vector) for e in encodings]
     return np.array(rows, dtype=np.float32)
 
 
@@ -158,7 +160,3 @@ def _groups(labels: Sequence[str]) -> list[range]:
     """The rows of each label; equal labels are neighbours."""
     starts = [row for row, label in enumerate(labels) if row == 0 or labels[row - 1] != label]
     return [range(start, stop) for start, stop in zip(starts, [*starts[1:], len(labels)], strict=True)]
-
-
-def _margin(tops: NDArray[np.float32], place: int) -> float:
-    return float(tops[place] - np.delete(tops, place).max(initial=0.0))

@@ -126,7 +126,8 @@ def _render_section(section: BaseModel, name: str, lines: list[str]) -> None:
             lines.append("")
         lines += [f"# {line}" for line in (field.description or "").splitlines()]
         value = getattr(section, key)
-        lines.append(f"# {key} =" if value is None else f"{key} = {_toml_value(value)}")
+        is_unset = value is None or value == {}
+        lines.append(f"# {key} =" if is_unset else f"{key} = {_toml_value(value)}")
     for key in children:
         lines += ["", *(f"# {line}" for line in (fields[key].description or "").splitlines())]
         child = f"{name}.{key}" if name else key

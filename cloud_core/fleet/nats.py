@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from cloud_core.fleet import tether
 from cloud_core.fleet.authority import CORE_URI
 from cloud_core.settings import CoreSettings
 from nearside.errors import NearsideError
-from nearside.logs import logger
+from nearside.logs import failure, logger
 
 LOG = logger("fleet")
 PROGRAM = "nats-server"
@@ -57,10 +58,10 @@ def find_program() -> str | None:
 
 
 class EmbeddedServer:
-    """`running` says whether it takes connections. To be started in the main thread."""
+    """`report` is told when it begins and when it ceases to take connections. To be started in the main thread."""
 
-    def __init__(self, settings: CoreSettings) -> None:
-        self.running = False
+    def __init__(self, settings: CoreSettings, report: Callable[[bool], None]) -> None:
+        self._report = report
         self._settings, self._port = settings, settings.nats.port
         self._folder = settings.data / "nats"
         self._config = self._folder / "nats.conf"
@@ -82,7 +83,7 @@ class EmbeddedServer:
             self._watch.cancel()
             with suppress(asyncio.CancelledError):
                 await self._watch
-        self.running = False
+        self._report(False)
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -143,7 +144,7 @@ class EmbeddedServer:
                 stderr=log,
             )
         await self._until_ready(self._process)
-        self.running = True
+        self._report(True)
         LOG.info("nats_ready", port=self._port, pid=self._process.pid)
 
     async def _until_ready(self, process: asyncio.subprocess.Process) -> None:
@@ -163,23 +164,19 @@ class EmbeddedServer:
         raise NearsideError("nats-server does not start", where=str(self._folder / "nats.log"), hint="see its end")
 
     async def _keep_alive(self) -> None:
-        failures, process = 0, self._process
-        while process is not None:
+        failures = 0
+        while self._process is not None:
             began = time.monotonic()
-            code = await process.wait()
-            self.running = False
-            failures = 0 if time.monotonic() - began > STEADY_S else failures
-            while not self.running:
-                LOG.warning("nats_ended", code=code, restart_in_s=(pause := _pause(failures)))
-                await asyncio.sleep(pause)
-                failures += 1
-                with suppress(NearsideError, OSError):
-                    await self._spawn()
-            process = self._process
-
-
-def _pause(failures: int) -> float:
-    return BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)]
+            code = await self._process.wait()
+            self._report(False)
+            failures = 0 if time.monotonic() - began > STEADY_S else failures + 1
+            pause_s = BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)]
+            LOG.warning("nats_ended", code=code, restart_in_s=pause_s)
+            await asyncio.sleep(pause_s)
+            try:
+                await self._spawn()
+            except (NearsideError, OSError) as error:
+                LOG.error("nats_does_not_start", error=failure(error))
 
 
 def end_leftover(pid_file: Path, config: Path) -> None:

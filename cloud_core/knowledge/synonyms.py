@@ -40,6 +40,24 @@ abroad international overseas foreign
 fault error malfunction
 material fabric made
 capacity volume litre liter
+wet damp moist
+gift present
+lost lose missing
+cook cooking
+colour color
+company business
+friend someone another
+amount sum
+maximum max most
+minimum min least
+speed fast
+smell odour odor
+store shop
+rent rental hire borrow
+noise squeak sound
+dry drying
+start begin
+end finish expire expiry
 价格 售价 多少钱 价钱 费用 收费 贵 钱 便宜 元
 运费 邮费 快递费 配送费
 配送 送货 发货 寄送 快递 送达 物流 邮寄 运送 到货 寄
@@ -69,6 +87,20 @@ capacity volume litre liter
 国外 海外 国际 境外
 材质 面料 材料
 容量 体积 升
+丢 丢失 遗失 弄丢 丢了
+湿 潮湿 淋湿
+扣钱 扣除 扣款 扣
+做饭 烹饪 煮饭 烧饭
+公司 企业
+礼物 礼品
+异味 臭味 味道 气味
+租 租赁 租用 租借
+折叠 收纳 打包
+颜色 色
+弄干 晾干 烘干
+最多 最大 上限
+最少 最低 至少 起
+过期 到期 失效
 长度 长
 宽度 宽
 高度 高

@@ -44,10 +44,10 @@ class TurnService(turn_pb2_grpc.TurnServiceServicer):
             outcome = refusal.reason.lower()
             await abort(context, refusal)
         except NearsideError as error:
-            refusal = refusal_of(error)
-            outcome = refusal.reason.lower()
-            LOG.warning("turn_failed", reason=refusal.reason, error=failure(error))
-            await abort(context, refusal)
+            answer = refusal_of(error)
+            outcome = answer.reason.lower()
+            LOG.warning("turn_failed", reason=answer.reason, error=failure(error))
+            await abort(context, answer)
         except Exception as error:  # the door must stay open whatever one turn does
             outcome = "core_failed"
             LOG.error("turn_broke", error=failure(error))

@@ -27,7 +27,15 @@ def front_page(name: str) -> Starlette:
 
 
 class _Server(uvicorn.Server):
-    """Leaves the signals to the program that it is a part of."""
+    """Leaves the signals to the program that it is a part of, and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -55,10 +63,7 @@ class WebDoor:
     async def start(self) -> None:
         listener = self._listener()
         self._serving = asyncio.create_task(self._server.serve([listener]))
-        while not self._server.started and not self._serving.done():
-            await asyncio.sleep(0.005)
-        if self._serving.done():
-            self._serving.result()
+        await self._server.listening.wait()
 
     async def stop(self) -> None:
         self._server.should_exit = True

@@ -4,7 +4,7 @@ Reasons: INVALID_REQUEST · EDGE_UNKNOWN, TENANT_NOT_ALLOWED, TENANT_UNKNOWN · 
 CANCELLED · ENGINE_FAILED · CORE_FAILED
 """
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import grpc
 from google.protobuf import any_pb2
@@ -42,7 +42,7 @@ def refusal_of(error: NearsideError) -> Refusal:
     return Refusal(code, reason, error.what, retry_s=RETRY_S if error.retryable else 0.0)
 
 
-async def abort(context: grpc.aio.ServicerContext, refusal: Refusal) -> NoReturn:
+async def abort(context: grpc.aio.ServicerContext[Any, Any], refusal: Refusal) -> NoReturn:
     info = error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN)
     details = [_packed(info)]
     if refusal.retry_s:

@@ -24,10 +24,12 @@ OPTIONS = (
 
 
 class RpcDoor:
-    def __init__(self, service: TurnService, settings: Grpc) -> None:
-        self._settings = settings
+    """A stop takes no new turns; those at work have `drain_s` seconds to end."""
+
+    def __init__(self, service: TurnService, settings: Grpc, drain_s: float) -> None:
+        self._settings, self._drain_s = settings, drain_s
         self._server = grpc.aio.server(options=OPTIONS)
-        turn_pb2_grpc.add_TurnServiceServicer_to_server(service, self._server)  # type: ignore[no-untyped-call]
+        turn_pb2_grpc.add_TurnServiceServicer_to_server(service, self._server)
 
     async def start(self) -> None:
         """Raises NearsideError where certificates do not fit or the port is taken."""
@@ -44,9 +46,8 @@ class RpcDoor:
             )
         await self._server.start()
 
-    async def stop(self, grace_s: float) -> None:
-        """Takes no new turns; those at work have `grace_s` to end."""
-        await self._server.stop(grace_s)
+    async def stop(self) -> None:
+        await self._server.stop(self._drain_s)
 
     def _credentials(self) -> grpc.ServerCredentials:
         cert, key, ca = self._settings.cert, self._settings.key, self._settings.ca

@@ -3,7 +3,7 @@
 import re
 
 from cloud_core.messages import Answer, Citation, Delta, HistoryItem, Lang, Outcome, Question, Role
-from cloud_core.serving.refusals import Refusal, malformed
+from cloud_core.serving.refusals import malformed
 from nearside.v1 import turn_pb2
 
 TEXT_LIMIT = 8_000

@@ -163,7 +163,7 @@ async def answering(child: Child, port: int, path: str) -> None:
         if time.monotonic() > give_up_at:
             raise LaunchError(f"{child.name} is not ready after {READY_S:.0f} s: see {child.log}")
         await asyncio.sleep(0.05)
-    raise LaunchError(f"{child.ended()} (it said last: {child.last_line()})")
+    raise LaunchError(f"{child.name} did not start: {child.last_line()} (more in {child.log})")
 
 
 async def status_of(port: int, path: str) -> int:

@@ -51,7 +51,7 @@ class Board:
             self._console.file.flush()
 
     def _draw(self) -> None:
-        if not self._console.is_terminal:
+        if not self._console.is_interactive:
             return
         if not self._running:
             self._clear()

@@ -151,7 +151,7 @@ class Channel(LiveChannel):
             conversation, owner = known
             while page := await self.context.log.events(session.tenant, conversation.id, session.seen):
                 for event in page:
-                    await websocket.send_text(_json(event_frame(event)))
+                    await websocket.send_text(_json(_as_sent(event_frame(event), session.thread)))
                 session.seen = page[-1].id
             await websocket.send_text(_json({"type": "event", "event": "owner", "owner": owner}))
         await websocket.send_text('{"type":"event","event":"caught_up"}')
@@ -184,7 +184,7 @@ class Channel(LiveChannel):
             channel=self.kind,
             account=ACCOUNT,
             thread=session.thread,
-            message_id=f"{session.thread}/{message.id}",
+            message_id=_prefix(session.thread) + message.id,
             customer=session.thread,
             text=message.text,
             lang=session.lang,
@@ -203,8 +203,19 @@ class Channel(LiveChannel):
             return
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         key = feed_key(session.tenant, self.kind, session.thread)
-        self.context.feed.publish(key, message_frame(accepted, inbound, at), besides=session.subscription)
+        shown = _as_sent(message_frame(accepted, inbound, at), session.thread)
+        self.context.feed.publish(key, shown, besides=session.subscription)
         self.context.feed.publish(key, {"type": "event", "event": "typing", "turn_id": accepted.turn_id})
+
+
+def _prefix(thread: str) -> str:
+    """Browsers choose their message ids, so these count within their conversation only."""
+    return f"{thread}/"
+
+
+def _as_sent(frame: Frame, thread: str) -> Frame:
+    """A message under the id that its sender gave it."""
+    return {**frame, "id": frame["id"].removeprefix(_prefix(thread))} if frame["type"] == "message" else frame
 
 
 async def _write(websocket: WebSocket, session: _Session) -> None:

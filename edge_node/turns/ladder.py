@@ -1,28 +1,26 @@
 """The ladder of one turn: rules, approved answers, the core, and an honest apology; each step with a reason."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from edge_node.messages import Reply, Turn
 from edge_node.responders.base import Responder
-from edge_node.responders.semantic import FAQ
 from edge_node.turns.core_step import CoreStep, ShowDraft
-from edge_node.turns.texts import APOLOGY, NEAREST, STOPPED
+from edge_node.turns.texts import STOPPED
 from nearside.errors import UplinkError
 from nearside.logs import failure, logger
 from nearside.origins import Reason, Source
 
 log = logger("turns")
 
-NEAREST_SHOWN = 2
-NEAREST_FROM = 0.15
+Apologise = Callable[[Turn, Reason], Awaitable[Reply]]
 
 
 class Ladder:
     """The steps of one tenant, tried in order."""
 
-    def __init__(self, responders: Sequence[Responder], core: CoreStep) -> None:
-        self._responders, self.core = responders, core
+    def __init__(self, responders: Sequence[Responder], core: CoreStep, apologise: Apologise) -> None:
+        self._responders, self.core, self._apologise = responders, core, apologise
 
     async def climb(self, turn: Turn, show: ShowDraft, interrupted: asyncio.Event) -> Reply:
         """Waiting for the core is the one step that `interrupted` ends; a tool call always runs to its end."""
@@ -36,13 +34,6 @@ class Ladder:
         except UplinkError as error:
             log.warning("core_step_failed", turn_id=turn.turn_id, reason=error.reason.value, error=failure(error))
             return await self._apologise(turn, error.reason)
-
-    async def _apologise(self, turn: Turn, reason: Reason) -> Reply:
-        """A promise, so not final: the turn is deferred and ends with the late answer."""
-        matches = [match for match in await turn.nearest() if match.label.startswith(FAQ)]
-        near = [match.text for match in matches if match.confidence >= NEAREST_FROM][:NEAREST_SHOWN]
-        lines = [APOLOGY[turn.lang], *([NEAREST[turn.lang], *(f"- {text}" for text in near)] if near else [])]
-        return Reply("\n".join(lines), Source.FALLBACK, reason, confidence=0.0, final=False, quick_replies=tuple(near))
 
 
 async def _unless(interrupted: asyncio.Event, work: "asyncio.Task[Reply]") -> Reply | None:

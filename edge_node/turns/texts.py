@@ -4,11 +4,6 @@ from edge_node.messages import Lang
 
 Localised = dict[Lang, str]
 
-APOLOGY: Localised = {
-    "en": "I can't look this up right now. I have kept your question and will answer it here as soon as I can.",
-    "zh": "我暂时无法查到这个问题的答案。您的问题已经保存，一有结果我就会在这里回复您。",
-}
-NEAREST: Localised = {"en": "Meanwhile, this may help:", "zh": "您也可以先看看："}
 FAILED: Localised = {
     "en": "Something went wrong on our side and I could not answer this. Please try once more, or ask for a colleague.",
     "zh": "抱歉，我们这边出了点问题，没能回答您。请再试一次，或者转人工客服。",

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from edge_node.messages import Branding, Conversation, Delivery, Draft, Inbound, MaskedTurn, Reply, Tenant, Turn
 from edge_node.responders.base import Responder
+from edge_node.responders.fallback import Fallback
 from edge_node.storage.store import TenantStore
 from edge_node.turns.core_step import CoreStep
 from edge_node.turns.ladder import Ladder
@@ -103,7 +104,7 @@ async def staged(
 ) -> AsyncIterator[Stage]:
     store = await TenantStore.open(folder / "edge.db", KEY)
     uplink = uplink or ScriptedUplink()
-    ladder = Ladder(responders, CoreStep(uplink, b"k" * 32, 5.0))
+    ladder = Ladder(responders, CoreStep(uplink, b"k" * 32, 5.0), Fallback({}).apologise)
     room = TenantRoom(TENANT, store, NoSemantics(), ladder, interrupts)
     stage: Stage
 

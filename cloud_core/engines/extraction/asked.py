@@ -11,7 +11,7 @@ from nearside.lexical import content_words, normalise, words
 # asked for by the expectation, not to be found as words
 _INTERROGATIVE = re.compile(r"几.*|多[久大高长宽远厚深少快]|.+多少|多少.*|何时|钱|几?[分小]?时?[钟]|long|often|soon|quickl")
 _SIZE = re.compile(r"(?<![\w-])(?:X{1,4}[SL]|[SML])(?![\w'’-])")
-_SIZE_WEIGHT = 3.0
+SIZE_WEIGHT = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Asked:
 
     @property
     def weight(self) -> float:
-        return sum(weight for _, weight, _ in self.terms) + _SIZE_WEIGHT * len(self.sizes)
+        return sum(weight for _, weight, _ in self.terms) + SIZE_WEIGHT * len(self.sizes)
 
 
 def take_apart(text: str, weighed: Sequence[Term]) -> Asked:

@@ -33,7 +33,7 @@ _ALL = (
     _expectation(
         "duration",
         r"\bhow long\b|\bhow (?:often|soon|quickly|fast)\b|\bhow many (?:days|hours|years|weeks|months|minutes|seconds)\b"
-        r"|\bwhen\b|\buntil\b|\bwhat time\b|\bhow old\b|多久|多长时间|几天|几年|多少天|多少年|什么时候|何时|几个?小时|几分钟|几点|几个月|多少小时|期限|频率",
+        r"|^when\b|\b(?:until|since|by|and) when\b|\bwhat time\b|\bhow old\b|多久|多长时间|几天|几年|多少天|多少年|什么时候|何时|几个?小时|几分钟|几点|几个月|多少小时|期限|频率",
         rf"(?:{_NUMBER}|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|half an?)\s)(?:more |working |business )?"
         r"(?:seconds?|minutes?|mins?|hours?|days?|nights?|weeks?|months?|years?|times|秒|分钟?|个?小时|天|晚|周|个?星期|个?月|年|日|个?工作日|次|点)"
         r"|\d{1,2}:\d\d|\b(?:january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday"

@@ -8,7 +8,8 @@ from functools import cached_property
 from cloud_core.messages import Passage
 from nearside.lexical import has_cjk, normalise, words
 
-_CELL = re.compile(r"\t\|?\t?|\|\t?")
+_CELL_JOINT = re.compile(r"\t\|?\t?|\|\t?")
+_SIZE_JOINT = re.compile(r"[\s/,、–|-]+")
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,16 @@ class Text:
 
 @dataclass(frozen=True)
 class Line:
-    """`rank` of its passage, `position` in it. `columns` are the header's cells if the line is a table row."""
+    """Number `position` of the lines of its passage, which is number `rank` of those found.
+
+    `columns`: the header's cells if the line is a table row; they count as its words. `context`: title and heading.
+    """
 
     passage: Passage
     rank: int
     position: int
     text: str
-    text_words: Text
+    words: Text
     context: Text
     neighbours: Text
     columns: tuple[str, ...] = ()
@@ -46,20 +50,22 @@ class Line:
     def cells(self) -> tuple[str, ...]:
         return cells_of(self.text)
 
+    def names_size(self, size: str) -> bool:
+        return size in _SIZE_JOINT.split(self.text)
+
 
 def lines_of(passages: Sequence[Passage]) -> list[Line]:
     return [line for rank, passage in enumerate(passages) for line in _lines(passage, rank)]
 
 
 def cells_of(text: str) -> tuple[str, ...]:
-    return tuple(cell.strip() for cell in _CELL.split(text)) if "\t" in text or "|" in text else (text,)
+    return tuple(cell.strip() for cell in _CELL_JOINT.split(text)) if "\t" in text or "|" in text else (text,)
 
 
 def _lines(passage: Passage, rank: int) -> Iterator[Line]:
-    texts = passage.text.split("\n")
     context, neighbours = Text(f"{passage.title}\n{passage.heading}"), Text(passage.text)
     columns: tuple[str, ...] = ()
-    for position, text in enumerate(texts):
+    for position, text in enumerate(passage.text.split("\n")):
         cells = cells_of(text)
         if len(cells) == 1:
             columns = ()

@@ -124,7 +124,9 @@ def test_the_panel_fits_phone_and_desktop(browser: Browser, stand_in: StandIn, w
         expect(chat.replies).to_be_in_viewport(ratio=1)
         expect(chat.page.get_by_role("button", name="Send")).to_be_in_viewport(ratio=1)
         chat.is_narrow_enough(chat.log)
-        box = chat.page.locator(".panel").bounding_box()
+        panel = chat.page.locator(".panel")
+        panel.evaluate("node => Promise.all(node.getAnimations().map((one) => one.finished))")
+        box = panel.bounding_box()
         assert box is not None
         if width <= 640:
             assert (box["x"], box["y"], box["width"], box["height"]) == (0, 0, width, height)
@@ -150,7 +152,7 @@ def test_chinese_from_greeting_to_label_and_back_to_english(chat: Chat, stand_in
     chat.page.get_by_role("button", name=SUGGESTIONS["zh"][1]).click()
     expect(chat.replies).to_contain_text("官方答复")
     assert stand_in.received == [SUGGESTIONS["zh"][1]]
-    chat.page.get_by_role("button", name="Switch to English").click()
+    chat.page.get_by_role("button", name="switch to English").click()
     expect(chat.page.locator(".title")).to_have_text(NAME["en"])
     expect(chat.page.locator(".greeting")).to_contain_text(GREETING["en"].split("\n")[0])
     expect(chat.replies).to_contain_text("Approved answer")

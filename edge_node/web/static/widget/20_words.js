@@ -22,7 +22,7 @@ const WORDS = {
     },
   },
   zh: {
-    tag: "zh-Hans", other: "EN", otherTag: "en", switchTo: "Switch to English (EN)",
+    tag: "zh-Hans", other: "EN", otherTag: "en", switchTo: "EN: switch to English",
     chat: "在线客服", open: "打开对话", close: "关闭对话", unread: "{n} 条新消息",
     conversation: "对话内容", placeholder: "请输入您的问题…", write: "您的消息", send: "发送",
     fresh: "新对话", freshTitle: "开始新的对话？", freshText: "当前对话将不再显示在此设备上。", freshYes: "开始", cancel: "取消",

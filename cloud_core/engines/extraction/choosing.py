@@ -1,0 +1,111 @@
+"""The lines that answer, and how sure that is."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from cloud_core.engines.base import EngineRequest
+from cloud_core.engines.extraction.asked import take_apart
+from cloud_core.engines.extraction.lines import Line, lines_of
+from cloud_core.engines.extraction.scoring import Scored, probability, score
+from cloud_core.messages import Question, Role
+from nearside.encoder import TextEncoder
+from nearside.lexical import content_words, has_cjk, normalise
+
+_ENCODED = 6
+_CLOSE = 0.85
+_LEANS_BACK = re.compile(
+    r"(?:it|its|this|these|they|their|that|those|then|however|therefore|otherwise|in (?:this|that) case)\b"
+    r"|此时|此外|这|其(?!他|它)|它|否则|但是?|因此|届时",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`lines` in reading order; `confidence`: the probability that the first of them in rank is right."""
+
+    lines: tuple[Line, ...]
+    confidence: float
+
+
+def choose(request: EngineRequest, encoder: TextEncoder, most: int) -> Choice:
+    question = request.question
+    asked = take_apart(question.text, request.terms)
+    lines = lines_of(request.passages)
+    ranked = sorted((score(line, asked, question.lang) for line in lines), key=_order)
+    if not has_cjk(question.text):  # the encoder knows no Chinese
+        ranked = _with_cosines(ranked[:_ENCODED], question, request, encoder)
+    if not ranked:
+        return Choice((), 0.0)
+    best = ranked[0]
+    close = [one for one in ranked[1:] if one.score >= _CLOSE * best.score and _worth_adding(one, best)]
+    chosen = [best.line, *(one.line for one in _without_repeats([best, *close])[1:])][:most]
+    return Choice(_in_reading_order(_led_in(chosen, lines, most)), probability(best.score, question.lang))
+
+
+def _order(one: Scored) -> tuple[float, int, int]:
+    return -one.score, one.line.rank, one.line.position
+
+
+def _with_cosines(
+    ranked: Sequence[Scored], question: Question, request: EngineRequest, encoder: TextEncoder
+) -> list[Scored]:
+    vector = encoder.encode(_whole_question(question, request)).vector
+    found = []
+    for one in ranked:
+        passage = one.line.passage
+        encoding = encoder.encode(f"{passage.title}. {passage.heading}. {one.line.text}")
+        found.append(replace(one, cosine=float(encoding.vector @ vector)))
+    return sorted(found, key=_order)
+
+
+def _whole_question(question: Question, request: EngineRequest) -> str:
+    """A follow-up is understood with the turn that it follows: search has carried that turn's words over."""
+    own = set(content_words(question.text))
+    earlier = [item.text for item in question.history if item.role is Role.CUSTOMER and item.text != question.text]
+    carried = any(word not in own for word, _, _ in request.terms) and earlier
+    return f"{earlier[-1]} {question.text}" if carried else question.text
+
+
+def _worth_adding(one: Scored, best: Scored) -> bool:
+    return one.expected >= best.expected and one.conflicting <= best.conflicting and one.foreign == best.foreign
+
+
+def _without_repeats(ranked: Sequence[Scored]) -> list[Scored]:
+    """A table row often says again what a sentence says: same numbers, and no other."""
+    kept: list[Scored] = []
+    for one in ranked:
+        numbers, line_words = _numbers(one.line.text), one.line.words.stems
+        repeats = (
+            (numbers and numbers <= _numbers(other.line.text))
+            or len(line_words & other.line.words.stems) >= 0.8 * len(line_words)
+            for other in kept
+        )
+        if not any(repeats):
+            kept.append(one)
+    return kept
+
+
+def _numbers(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\d+(?:[.,:]\d+)*", normalise(text)))
+
+
+def _led_in(chosen: Sequence[Line], lines: Sequence[Line], most: int) -> list[Line]:
+    """A line that starts with "It …" brings the line before it along."""
+    places = {(line.rank, line.position): line for line in lines}
+    complete = list(chosen)
+    for line in chosen:
+        before = places.get((line.rank, line.position - 1))
+        if before and before not in complete and not before.columns and _LEANS_BACK.match(line.text):
+            complete.insert(complete.index(line), before)
+    return complete[:most] if chosen[0] in complete[:most] else list(chosen)
+
+
+def _in_reading_order(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """The best line's document first; within a passage as it is written."""
+    documents = list(dict.fromkeys(line.passage.document_id for line in lines))
+    ranks = list(dict.fromkeys(line.rank for line in lines))
+    return tuple(
+        sorted(lines, key=lambda line: (documents.index(line.passage.document_id), ranks.index(line.rank), line.position))
+    )
