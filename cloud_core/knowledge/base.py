@@ -67,14 +67,10 @@ class KnowledgeBase:
         """False if there was no such document."""
         return self._store.remove(document_id)
 
-    def search(
-        self, text: str, lang: Lang, limit: int = 8, history: Sequence[HistoryItem] = ()
-    ) -> list[Passage]:
+    def search(self, text: str, lang: Lang, limit: int = 8, history: Sequence[HistoryItem] = ()) -> list[Passage]:
         return list(self.look_up(text, lang, limit, history).passages)
 
-    def look_up(
-        self, text: str, lang: Lang, limit: int = 8, history: Sequence[HistoryItem] = ()
-    ) -> Evidence:
+    def look_up(self, text: str, lang: Lang, limit: int = 8, history: Sequence[HistoryItem] = ()) -> Evidence:
         """Passages, how much each word of the question tells, and the version, all of one moment."""
         query = understand(text, history)
         encoding = self._encoder.encode(_dense_text(query))

@@ -7,9 +7,10 @@ from itertools import islice
 from math import log
 from typing import NamedTuple
 
+from cloud_core.knowledge.everyday import EVERYDAY
 from cloud_core.knowledge.synonyms import variants_of
 from cloud_core.messages import HistoryItem, Role
-from nearside.lexical import content_words, has_cjk, normalise, search_terms, stem
+from nearside.lexical import content_words, has_cjk, normalise, search_terms
 
 CARRIED_WEIGHT = 0.5
 EVERYDAY_WEIGHT = 0.4
@@ -20,18 +21,6 @@ _MOST_CARRIED = 6
 _FOLLOW_UP = re.compile(
     r"(?:and|but|or|so|also|then|what about|how about|what if|is it|does it|can it|do they|are they|and for)\b"
     r"|那|还有|另外|如果|要是|它|这个|这款|那么"
-)
-# words that a question is built with; that a document lacks them says little
-_EVERYDAY = frozenset(
-    stem(word)
-    for word in """use used using take put make find see think work consider recommend possible available offer sell buy order bring keep
-    look show tell explain allow happen send give spend reach run come start try check contact person customer company product item
-    article thing kind type sort way lot bit new good best big small own able different several valid actually exactly currently still
-    today always never often usually normally back first last want need ask question answer information info detail details""".split()
-) | frozenset(
-    "使用 购买 买 卖 找 算 装 放 拿 带 给 订 试 看看 选 选择 推荐 提供 支持 进行 处理 解决 发生 出现 属于 里面 外面 东西 产品 商品 公司 客户 顾客"
-    " 情况 问题 方法 办法 原因 种类 类型 不同 区别 一次 一辆 一件 一双 一套 一只 一般 通常 平时 最近 打算 准备 希望 介绍 具体 详细 要求 必要 适合"
-    " 你家 贵店 本店 我家 加 收 出 谁 干什么 干嘛 现货 方便".split()
 )
 _ATTACHED = "能要会可有的了吗呢请想让是在和吧啊我你它"
 _POINTING = re.compile(r"\b(?:it|its|they|them|that one|this one|those|these)\b|它|这个|这款|那款|这种|那种")
@@ -85,7 +74,7 @@ def forms_of(word: str) -> list[str]:
 def _term(word: str, passages: int, frequencies: Mapping[str, int], share: float) -> Term:
     word = next((form for form in forms_of(word) if frequencies.get(form)), word)
     weight = idf(passages, frequencies.get(word, 0))
-    if word in _EVERYDAY:
+    if word in EVERYDAY:
         weight *= EVERYDAY_WEIGHT
     elif word[0].isdigit() and word not in frequencies:
         weight = LOOSE_NUMBER_WEIGHT

@@ -7,12 +7,13 @@ _WORD_BEFORE = re.compile(r"[^\W_](?:[^\W_]|[.&])*$")
 _CHINESE_END = re.compile(r"[。！？…]")
 # these never end a sentence
 _LEADING = frozenset(
-    "e.g i.e eg ie mr mrs ms dr prof st no nos fig figs approx ca cf vs viz resp max min tel ext ref art sec ch pp".split()
+    "e.g i.e eg ie mr mrs ms dr prof st no nos fig figs approx ca cf vs viz resp max min tel ext ref art sec ch"
+    " pp".split()
 )
 # these end one only if what follows starts like a sentence
 _TRAILING = frozenset(
-    "etc inc ltd co corp a.m p.m am pm in ft oz lb lbs yd mi kg g cm mm m km l ml hr hrs sec mins jan feb mar apr jun jul aug sep"
-    " sept oct nov dec mon tue wed thu fri sat sun u.s u.k e.u incl excl est dept".split()
+    "etc inc ltd co corp a.m p.m am pm in ft oz lb lbs yd mi kg g cm mm m km l ml hr hrs sec mins jan feb mar apr"
+    " jun jul aug sep sept oct nov dec mon tue wed thu fri sat sun u.s u.k e.u incl excl est dept".split()
 )
 
 

@@ -1,5 +1,6 @@
 """One tenant's passages in SQLite: full text, vectors and the version, changed together or not at all."""
 
+import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,14 +17,14 @@ from nearside.encoder import DIMENSIONS
 from nearside.errors import StorageError
 from nearside.lexical import search_terms
 
-TITLE_WEIGHT, HEADING_WEIGHT, TEXT_WEIGHT = 2.0, 2.0, 1.0
+COLUMN_WEIGHTS = (2.0, 2.0, 1.0)  # title, heading, text
 MOST_UNKNOWN = 0.1  # above it, a vector says nothing about the text
 
 
 def m001_knowledge(database: sqlite_utils.Database) -> None:
     for statement in (
-        "CREATE TABLE documents (document_id TEXT PRIMARY KEY, uri TEXT NOT NULL, title TEXT NOT NULL, lang TEXT NOT NULL,"
-        " digest TEXT NOT NULL, encoder TEXT NOT NULL, added_at TEXT NOT NULL) STRICT",
+        "CREATE TABLE documents (document_id TEXT PRIMARY KEY, uri TEXT NOT NULL, title TEXT NOT NULL,"
+        " lang TEXT NOT NULL, digest TEXT NOT NULL, encoder TEXT NOT NULL, added_at TEXT NOT NULL) STRICT",
         "CREATE TABLE passages (number INTEGER PRIMARY KEY, passage_id TEXT NOT NULL UNIQUE,"
         " document_id TEXT NOT NULL REFERENCES documents ON DELETE CASCADE, heading TEXT NOT NULL, text TEXT NOT NULL,"
         " lang TEXT NOT NULL, vector BLOB NOT NULL, unknown_share REAL NOT NULL) STRICT",
@@ -118,9 +119,9 @@ class Store:
         """True if the document was there before."""
         with self.transaction(writing=True):
             existed = self._delete(document.document_id)
+            about = (document.document_id, document.uri, document.title, document.lang)
             self._connection.execute(
-                "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (document.document_id, document.uri, document.title, document.lang, digest, self._encoder, document.added_at),
+                "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?)", (*about, digest, self._encoder, document.added_at)
             )
             title = _indexed(document.title)
             for entry in entries:
@@ -137,7 +138,10 @@ class Store:
 
     def _delete(self, document_id: str) -> bool:
         execute = self._connection.execute
-        execute("DELETE FROM passage_terms WHERE rowid IN (SELECT number FROM passages WHERE document_id = ?)", (document_id,))
+        execute(
+            "DELETE FROM passage_terms WHERE rowid IN (SELECT number FROM passages WHERE document_id = ?)",
+            (document_id,),
+        )
         execute("DELETE FROM passages WHERE document_id = ?", (document_id,))
         return bool(execute("DELETE FROM documents WHERE document_id = ?", (document_id,)).rowcount)
 
@@ -169,9 +173,11 @@ class Store:
 
     def frequencies(self, terms: Sequence[str]) -> dict[str, int]:
         """In how many passages each term stands; terms that stand nowhere are left out."""
-        query = f"SELECT term, doc FROM passage_vocabulary WHERE term IN ({', '.join('?' * len(terms))})"  # noqa: S608  marks only
+        query = "SELECT term, doc FROM passage_vocabulary WHERE term IN (SELECT value FROM json_each(?))"
         with self._lock:
-            return {str(term): int(count) for term, count in self._connection.execute(query, list(terms))}
+            return {
+                str(term): int(count) for term, count in self._connection.execute(query, (json.dumps(list(terms)),))
+            }
 
     def lexical(self, terms: Sequence[str], limit: int) -> list[tuple[int, float]]:
         """(passage number, bm25 as a positive score), best first."""
@@ -179,11 +185,12 @@ class Store:
             return []
         expression = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms)
         query = (
-            f"SELECT rowid, -bm25(passage_terms, {TITLE_WEIGHT}, {HEADING_WEIGHT}, {TEXT_WEIGHT}) AS score"
-            " FROM passage_terms WHERE passage_terms MATCH ? ORDER BY score DESC LIMIT ?"
+            "SELECT rowid, -bm25(passage_terms, ?, ?, ?) AS score FROM passage_terms"
+            " WHERE passage_terms MATCH ? ORDER BY score DESC LIMIT ?"
         )
         with self._lock:
-            return [(int(number), float(score)) for number, score in self._connection.execute(query, (expression, limit))]
+            rows = self._connection.execute(query, (*COLUMN_WEIGHTS, expression, limit)).fetchall()
+        return [(int(number), float(score)) for number, score in rows]
 
     def dense(self, vector: NDArray[np.float32], limit: int) -> list[tuple[int, float]]:
         """(passage number, cosine), best first; exact."""
@@ -197,10 +204,12 @@ class Store:
     def passages(self, numbers: Sequence[int]) -> dict[int, Passage]:
         query = (
             "SELECT p.number, p.passage_id, p.document_id, d.title, d.uri, p.heading, p.text, p.lang"
-            f" FROM passages p JOIN documents d USING (document_id) WHERE p.number IN ({', '.join('?' * len(numbers))})"  # noqa: S608  marks only
+            " FROM passages p JOIN documents d USING (document_id) WHERE p.number IN (SELECT value FROM json_each(?))"
         )
         with self._lock:
-            return {int(row[0]): Passage(*row[1:]) for row in self._connection.execute(query, list(numbers))}
+            return {
+                int(row[0]): Passage(*row[1:]) for row in self._connection.execute(query, (json.dumps(list(numbers)),))
+            }
 
     def _loaded_vectors(self) -> Vectors:
         with self._lock:

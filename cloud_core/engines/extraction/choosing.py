@@ -106,6 +106,8 @@ def _in_reading_order(lines: Sequence[Line]) -> tuple[Line, ...]:
     """The best line's document first; within a passage as it is written."""
     documents = list(dict.fromkeys(line.passage.document_id for line in lines))
     ranks = list(dict.fromkeys(line.rank for line in lines))
-    return tuple(
-        sorted(lines, key=lambda line: (documents.index(line.passage.document_id), ranks.index(line.rank), line.position))
-    )
+
+    def place(line: Line) -> tuple[int, int, int]:
+        return documents.index(line.passage.document_id), ranks.index(line.rank), line.position
+
+    return tuple(sorted(lines, key=place))

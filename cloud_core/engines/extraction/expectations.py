@@ -3,8 +3,6 @@
 import re
 from dataclasses import dataclass
 
-_NUMBER = r"\d[\d.,:\u2013-]*\s?"
-
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
@@ -14,49 +12,61 @@ class Expectation:
 
 
 def _expectation(name: str, asked: str, answered: str) -> Expectation:
-    return Expectation(name, re.compile(asked, re.IGNORECASE), re.compile(answered, re.IGNORECASE))
+    """Patterns are written in verbose form: white space and line ends in them mean nothing."""
+    flags = re.IGNORECASE | re.VERBOSE
+    return Expectation(name, re.compile(asked, flags), re.compile(answered, flags))
 
 
-_ALL = (
-    _expectation(
-        "price",
-        r"\bhow much (?:is|are|does|do|for|will|would|to)\b(?!.*weigh)|\bprices?\b|\bcosts?\b|\bfees?\b|\bcharge[sd]?\b(?! ?time)|\bsurcharge"
-        r"|多少钱|价格|售价|费用|收费|多少费|运费|邮费|贵不贵|几块|几元|加钱|扣钱|扣多少",
-        rf"[€$£¥]\s?\d|{_NUMBER}(?:€|euros?\b|eur\b|usd\b|dollars?\b|yuan\b|cny\b|pounds?\b|欧元|美元|元|块)"
-        r"|\d\s?%|\bfree\b|no (?:extra )?(?:cost|charge)|without charge|免费|不收|包邮",
-    ),
-    _expectation(
-        "weight",
-        r"\bhow heavy\b|\bweigh(?:t|s|ing)?\b|多重|重量|重多少|有多沉|几公斤|多少克|多少公斤",
-        rf"{_NUMBER}(?:g|kg|grams?|kilos?|kilograms?|oz|lbs?|t|克|千克|公斤|斤|吨)\b|\d\s?(?:克|千克|公斤|斤|吨)",
-    ),
-    _expectation(
-        "duration",
-        r"\bhow long\b|\bhow (?:often|soon|quickly|fast)\b|\bhow many (?:days|hours|years|weeks|months|minutes|seconds)\b"
-        r"|^when\b|\b(?:until|since|by|and) when\b|\bwhat time\b|\bhow old\b|多久|多长时间|几天|几年|多少天|多少年|什么时候|何时|几个?小时|几分钟|几点|几个月|多少小时|期限|频率",
-        rf"(?:{_NUMBER}|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|half an?)\s)(?:more |working |business )?"
-        r"(?:seconds?|minutes?|mins?|hours?|days?|nights?|weeks?|months?|years?|times|秒|分钟?|个?小时|天|晚|周|个?星期|个?月|年|日|个?工作日|次|点)"
-        r"|\d{1,2}:\d\d|\b(?:january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|wednesday"
-        r"|thursday|friday|saturday|sunday|life|lifetime|always|daily|weekly|every|after|before|once)\b|终身|星期|每[天周年月次]|之?[前后]",
-    ),
-    _expectation(
-        "length",
-        r"\bhow (?:tall|wide|deep|big|high|thick|large|far)\b|\bdimensions?\b|\bmeasure(?:s|ments?)?\b|\blength\b|\bwidth\b|\bheight\b"
-        r"|多大|多高|多宽|多长(?!时间)|多厚|多深|多远|尺寸|长度|宽度|高度|胸围|腰围",
-        rf"\d[\d.,]*(?:\s?[×x–-]\s?\d[\d.,]*)*\s?(?:mm|cm|m|km|in|inch(?:es)?|ft|毫米|厘米|公分|米|公里|号|码)|\d+\s?[×x–-]\s?\d+|\b(?:X?[SML]|XXL)\b",
-    ),
-    _expectation(
-        "temperature",
-        r"\bhow (?:hot|cold|warm)\b|\btemperatures?\b|\bdegrees\b|温度|多少度|几度|多冷|多热",
-        r"\d\s?(?:°|degrees|度|℃)",
-    ),
-    _expectation(
-        "number",
-        r"\bhow many\b|\bhow much\b|\bwhat (?:number|percentage)\b|\bmaximum\b|\bminimum\b|\bcapacity\b|\bvolume\b|\bvalue\b"
-        r"|多少|几[个只种次人件张条双支台款级份名位顶片杯升辆]|最多|最大|最高|最低|至少",
-        r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|none|half|several|unlimited)\b|[一二三四五六七八九十两半]",
-    ),
+_PRICE = _expectation(
+    "price",
+    r"""\bhow\ much\ (?:is|are|does|do|for|will|would|to)\b (?!.*weigh) | \bprices?\b | \bcosts?\b | \bfees?\b
+    | \bcharge[sd]?\b (?!\ ?time) | \bsurcharge
+    | 多少钱 | 价格 | 售价 | 费用 | 收费 | 多少费 | 运费 | 邮费 | 贵不贵 | 几块 | 几元 | 加钱 | 扣钱 | 扣多少""",
+    r"""[€$£¥]\s?\d | \d\s?(?:€|euros?\b|eur\b|usd\b|dollars?\b|yuan\b|cny\b|pounds?\b|欧元|美元|元|块)
+    | \d\s?% | \bfree\b | no\ (?:extra\ )?(?:cost|charge) | without\ charge | 免费 | 不收 | 包邮""",
 )
+_WEIGHT = _expectation(
+    "weight",
+    r"\bhow\ heavy\b | \bweigh(?:t|s|ing)?\b | 多重 | 重量 | 重多少 | 有多沉 | 几公斤 | 多少克 | 多少公斤",
+    r"\d\s?(?:g|kg|grams?|kilos?|kilograms?|oz|lbs?|t)\b | \d\s?(?:克|千克|公斤|斤|吨)",
+)
+_DURATION = _expectation(
+    "duration",
+    r"""\bhow\ long\b | \bhow\ (?:often|soon|quickly|fast|old)\b | \bwhat\ time\b
+    | \bhow\ many\ (?:days|hours|years|weeks|months|minutes|seconds)\b
+    | ^when\b | \b(?:until|since|by|and)\ when\b
+    | 多久 | 多长时间 | 几天 | 几年 | 多少天 | 多少年 | 什么时候 | 何时 | 几个?小时 | 几分钟 | 几点 | 几个月
+    | 多少小时 | 期限 | 频率""",
+    r"""(?:\d\s?|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|half\ an?)\ )(?:more\ |working\ |business\ )?
+      (?:seconds?|minutes?|mins?|hours?|days?|nights?|weeks?|months?|years?|times)\b
+    | [\d一二三四五六七八九十两半]\s?(?:秒|分钟?|个?小时|天|晚|周|个?星期|个?月|年|日|个?工作日|次|点)
+    | \d{1,2}:\d\d
+    | \b(?:january|february|march|april|may|june|july|august|september|october|november|december)\b
+    | \b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b
+    | \b(?:life|lifetime|always|daily|weekly|every|after|before|once)\b
+    | 终身 | 星期 | 每[天周年月次] | 之?[前后]""",
+)
+_LENGTH = _expectation(
+    "length",
+    r"""\bhow\ (?:tall|wide|deep|big|high|thick|large|far)\b | \bdimensions?\b | \bmeasure(?:s|ments?)?\b
+    | \blength\b | \bwidth\b | \bheight\b
+    | 多大 | 多高 | 多宽 | 多长(?!时间) | 多厚 | 多深 | 多远 | 尺寸 | 长度 | 宽度 | 高度 | 胸围 | 腰围""",
+    r"""\d\s?(?:mm|cm|m|km|in|inch(?:es)?|ft)\b | \d\s?(?:毫米|厘米|公分|米|公里|号|码) | \d\s?[×x–-]\s?\d
+    | \b(?:X{0,4}[SL]|[SML])\b""",
+)
+_TEMPERATURE = _expectation(
+    "temperature",
+    r"\bhow\ (?:hot|cold|warm)\b | \btemperatures?\b | \bdegrees\b | 温度 | 多少度 | 几度 | 多冷 | 多热",
+    r"\d\s?(?:°|℃|degrees|度)",
+)
+_NUMBER = _expectation(
+    "number",
+    r"""\bhow\ (?:many|much)\b | \bwhat\ (?:number|percentage)\b | \bmaximum\b | \bminimum\b | \bcapacity\b | \bvolume\b
+    | \bvalue\b | 多少 | 几[个只种次人件张条双支台款级份名位顶片杯升辆] | 最多 | 最大 | 最高 | 最低 | 至少""",
+    r"""\d | \b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|none|half|several|unlimited)\b
+    | [一二三四五六七八九十两半]""",
+)
+_ALL = (_PRICE, _WEIGHT, _DURATION, _LENGTH, _TEMPERATURE, _NUMBER)
 
 
 def expected(question: str) -> Expectation | None:

@@ -20,7 +20,8 @@ OWN_WEIGHT, DETAIL_WEIGHT = 0.5, 0.3
 UNEXPECTED, CONFLICTING, FOREIGN, SIGNPOST, LATE = 0.25, 0.3, 0.2, 0.3, 0.1
 _MOST_BEFORE = 5
 _SIGNPOST = re.compile(
-    r"(?:this|these) (?:page|manual|guide|terms|document|section|chapter|tables?)\b|(?:本|该)(?:页|文|说明|指南|条款|文档|章|手册)",
+    r"(?:this|these) (?:page|manual|guide|terms|document|section|chapter|tables?)\b"
+    r"|[本该](?:页|文|说明|指南|条款|文档|章|手册)",
     re.IGNORECASE,
 )
 # where half of the answers would be wrong, and how fast that changes; with and without the encoder's word
@@ -34,7 +35,8 @@ class Scored:
     `detail`: of what title and heading leave open, the share that the line has.
     `late`: 0 if the line starts with what was asked about, towards 1 the more else comes first.
     `conflicting`: it is about another number of the same name, the Skua 3 where the Skua 4 was asked about.
-    `signpost`: it tells what the document is about, not what it says. `cosine`: to the question, 0 where the encoder has no say.
+    `signpost`: it tells what the document is about, not what it says.
+    `cosine`: to the question, 0 where the encoder has no say.
     """
 
     line: Line
@@ -112,8 +114,9 @@ def _late(line: Line, asked: Asked) -> float:
 def _conflicting(line: Line, asked: Asked) -> bool:
     for name, number in asked.pairs:
         sequence = [*_sequence(line.context.raw), "", *_sequence(line.text)]
-        follow = {after for word, after in zip(sequence, sequence[1:], strict=False) if word == name and after.isdigit()}
-        if follow and number not in follow:
+        pairs = zip(sequence, sequence[1:], strict=False)
+        numbers = {after for word, after in pairs if word == name and after.isdigit()}
+        if numbers and number not in numbers:
             return True
     return False
 

@@ -46,5 +46,6 @@ def _row(line: Line, lang: Lang) -> str:
     _, *columns = line.columns
     if len(cells) == 1:
         return colon.join(part for part in (name, cells[0]) if part)
-    said = comma.join(f"{column}{colon}{cell}" if column else cell for column, cell in zip(columns, cells, strict=True) if cell)
+    pairs = ((column, cell) for column, cell in zip(columns, cells, strict=True) if cell)
+    said = comma.join(f"{column}{colon}{cell}" if column else cell for column, cell in pairs)
     return f"{name} — {said}" if name and said else name or said

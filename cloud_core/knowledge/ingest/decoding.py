@@ -72,9 +72,7 @@ def _plausibility(content: bytes, encoding: str, charset: str, first: int, last:
     """Share of the non-ASCII characters that stand among the charset's common ones (lead bytes first..last)."""
     text = content[:_SAMPLE].decode(encoding, errors="replace")
     foreign = [character for character in text if not character.isascii()]
-    letters = [
-        character for character in foreign if "\u3400" <= character <= "\u9fff" or character == "\ufffd"
-    ]
+    letters = [character for character in foreign if "\u3400" <= character <= "\u9fff" or character == "\ufffd"]
     if not letters or len(letters) < len(foreign) / 2:
         return 0.0
     leads = (character.encode(charset, errors="ignore")[:1] for character in letters)

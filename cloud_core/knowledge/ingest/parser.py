@@ -48,9 +48,7 @@ class Parser:
         """The document and the file's content. Raises Unreadable."""
         ending = path.suffix.lower()
         if ending not in readers():
-            raise Unreadable(
-                f"there is no reader for '{ending}'", hint=f"readable: {', '.join(sorted(readers()))}"
-            )
+            raise Unreadable(f"there is no reader for '{ending}'", hint=f"readable: {', '.join(sorted(readers()))}")
         content = _content(path)
         return self.parse_content(content, ending), content
 
@@ -86,7 +84,7 @@ class Parser:
     def _started(self) -> subprocess.Popen[bytes]:
         if self._worker is None or self._worker.poll() is not None:
             self._stop()
-            self._worker = subprocess.Popen(  # noqa: S603  our own module, no shell
+            self._worker = subprocess.Popen(
                 [sys.executable, "-m", "cloud_core.knowledge.ingest.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

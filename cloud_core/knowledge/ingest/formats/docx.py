@@ -41,11 +41,7 @@ def _check_archive(content: bytes) -> None:
     except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
         raise Unreadable("is not a Word file: damaged, or wrong file name ending") from None
     unpacked = sum(member.file_size for member in members)
-    if (
-        unpacked > MOST_UNPACKED_BYTES
-        or unpacked > MOST_RATIO * max(len(content), 4096)
-        or len(members) > MOST_MEMBERS
-    ):
+    if unpacked > MOST_UNPACKED_BYTES or unpacked > MOST_RATIO * max(len(content), 4096) or len(members) > MOST_MEMBERS:
         raise Unreadable("unpacks to far more than its size: not read")
 
 

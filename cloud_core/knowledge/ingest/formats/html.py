@@ -12,12 +12,12 @@ ENDINGS = frozenset({".html", ".htm", ".xhtml"})
 
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_\-]{2,20})", re.IGNORECASE)
 _DROPPED = (
-    "script, style, noscript, template, svg, math, iframe, object, embed, nav, footer, aside, form, button, select, [hidden],"
-    " [aria-hidden=true], [role=navigation], [role=banner], [role=search]"
+    "script, style, noscript, template, svg, math, iframe, object, embed, nav, footer, aside, form, button, select,"
+    " [hidden], [aria-hidden=true], [role=navigation], [role=banner], [role=search]"
 )
 _BLOCKS = frozenset(
-    "address article blockquote body caption center dd details div dl dt fieldset figcaption figure header hr html legend main"
-    " ol p pre section summary table tbody td tfoot th thead tr ul".split()
+    "address article blockquote body caption center dd details div dl dt fieldset figcaption figure header hr html"
+    " legend main ol p pre section summary table tbody td tfoot th thead tr ul".split()
 )
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 
@@ -95,9 +95,7 @@ class _Walk:
         text, kind = fold("".join(self._inline)), self._kind
         self._inline, self._kind = [], Kind.PARAGRAPH
         if text:
-            yield Block(
-                kind=kind, text=text, level=self._level if kind is Kind.HEADING else 0, group=self._group
-            )
+            yield Block(kind=kind, text=text, level=self._level if kind is Kind.HEADING else 0, group=self._group)
 
     def _table(self, table: object) -> Iterator[Block]:
         self._group += 1

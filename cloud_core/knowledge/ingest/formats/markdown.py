@@ -37,9 +37,7 @@ def parse(content: bytes) -> Document:
     front, body = _front_matter(text)
     blocks = tuple(_Parser(_COMMENT.sub("", body)).blocks())
     headings = [block.text for block in blocks if block.kind is Kind.HEADING and block.level == 1]
-    return Document(
-        title=front.title or next(iter(headings), ""), lang=front.lang, uri=front.uri, blocks=blocks
-    )
+    return Document(title=front.title or next(iter(headings), ""), lang=front.lang, uri=front.uri, blocks=blocks)
 
 
 def _front_matter(text: str) -> tuple[FrontMatter, str]:
@@ -48,13 +46,9 @@ def _front_matter(text: str) -> tuple[FrontMatter, str]:
         return FrontMatter(), text
     try:
         values = yaml.safe_load(match.group(1)) or {}
-        return FrontMatter.model_validate({name: str(value) for name, value in values.items()}), text[
-            match.end() :
-        ]
+        return FrontMatter.model_validate({name: str(value) for name, value in values.items()}), text[match.end() :]
     except (yaml.YAMLError, ValidationError, AttributeError, RecursionError):
-        raise Unreadable(
-            "has broken front matter: give title, lang (en or zh) and uri, one per line"
-        ) from None
+        raise Unreadable("has broken front matter: give title, lang (en or zh) and uri, one per line") from None
 
 
 class _Parser:

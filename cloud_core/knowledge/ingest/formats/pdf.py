@@ -42,9 +42,7 @@ def parse(content: bytes) -> Document:
         pdf = pypdfium2.PdfDocument(content)
     except pypdfium2.PdfiumError as error:
         encrypted = getattr(error, "err_code", None) == _PASSWORD_ERROR or "assword" in str(error)
-        raise Unreadable(
-            "is encrypted: save it without a password" if encrypted else "is a damaged PDF"
-        ) from None
+        raise Unreadable("is encrypted: save it without a password" if encrypted else "is a damaged PDF") from None
     if len(pdf) > MOST_PAGES:
         raise Unreadable(f"has {len(pdf)} pages, more than {MOST_PAGES}: split it")
     lines, empty = _read(pdf)
@@ -101,9 +99,7 @@ def _without_furniture(lines: list[Line]) -> list[Line]:
     seen = Counter(key for key in {(line.page, _digitless(line.text)) for line in lines})
     on_pages = Counter(text for _, text in seen)
     furniture = {text for text, count in on_pages.items() if pages >= 3 and count > pages / 2}
-    kept = [
-        line for line in lines if _digitless(line.text) not in furniture and not _is_page_number(line.text)
-    ]
+    kept = [line for line in lines if _digitless(line.text) not in furniture and not _is_page_number(line.text)]
     return kept or lines
 
 
@@ -112,10 +108,7 @@ def _digitless(text: str) -> str:
 
 
 def _is_page_number(text: str) -> bool:
-    return (
-        re.fullmatch(r"\W*(?:page|第)?\s*\d{1,4}\s*(?:页|(?:/|of)\s*\d{1,4})?\W*", text, re.IGNORECASE)
-        is not None
-    )
+    return re.fullmatch(r"\W*(?:page|第)?\s*\d{1,4}\s*(?:页|(?:/|of)\s*\d{1,4})?\W*", text, re.IGNORECASE) is not None
 
 
 def _blocks(lines: Sequence[Line]) -> Iterator[Block]:
@@ -141,11 +134,7 @@ def _is_heading(line: Line, body: float) -> bool:
 
 
 def _pitch(lines: Sequence[Line]) -> float:
-    steps = [
-        above.top - below.top
-        for above, below in zip(lines, lines[1:], strict=False)
-        if above.page == below.page
-    ]
+    steps = [above.top - below.top for above, below in zip(lines, lines[1:], strict=False) if above.page == below.page]
     return median([step for step in steps if step > 0] or [0.0])
 
 

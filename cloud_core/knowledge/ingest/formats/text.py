@@ -24,11 +24,7 @@ def parse(content: bytes) -> Document:
         following = lines[number + 1] if number + 1 < len(lines) else ""
         if _UNDERLINE.match(line):
             continue
-        if (
-            not paragraph
-            and looks_like_heading(line)
-            and (not following.strip() or _UNDERLINE.match(following))
-        ):
+        if not paragraph and looks_like_heading(line) and (not following.strip() or _UNDERLINE.match(following)):
             blocks.append(Block(kind=Kind.HEADING, text=fold(line), level=2 if blocks else 1))
         elif line.strip():
             if ITEM.match(line) and len(ITEM.sub("", line, count=1)) > 1:
@@ -55,7 +51,5 @@ def _close(paragraph: list[str], blocks: list[Block]) -> None:
     text = fold("\n".join([paragraph[0][item.end() :], *paragraph[1:]] if item else paragraph))
     paragraph.clear()
     if text:
-        group = (
-            len(blocks) if not item or not blocks or blocks[-1].kind is not Kind.ITEM else blocks[-1].group
-        )
+        group = len(blocks) if not item or not blocks or blocks[-1].kind is not Kind.ITEM else blocks[-1].group
         blocks.append(Block(kind=Kind.ITEM if item else Kind.PARAGRAPH, text=text, group=group))
