@@ -199,7 +199,7 @@ class OperatorFile:
 
 def _scalar(node: Any) -> Any:
     text: str = node.value
-    if node.style is not None or node.tag == "tag:yaml.org,2002:str":
+    if node.style in ("'", '"', "|", ">") or node.tag == "tag:yaml.org,2002:str":
         return text
     if text in _WORDS:
         return _WORDS[text]

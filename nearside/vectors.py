@@ -33,7 +33,7 @@ def _key(text: str, encoder: TextEncoder) -> str:
 
 def _read(cache: Path) -> dict[str, Encoding]:
     try:
-        with np.load(cache, allow_pickle=False) as stored:
+        with cache.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             keys, vectors, unknown = stored["keys"], stored["vectors"], stored["unknown"]
         sound = (
             vectors.dtype == np.float32

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from cloud_core.knowledge.everyday import EVERYDAY
 from cloud_core.knowledge.synonyms import variants_of
 from cloud_core.messages import HistoryItem, Role
-from nearside.lexical import content_words, has_cjk, normalise, search_terms
+from nearside.lexical import content_words, has_cjk, is_stop_word, normalise, search_terms
 
 CARRIED_WEIGHT = 0.5
 EVERYDAY_WEIGHT = 0.4
@@ -22,7 +22,6 @@ _FOLLOW_UP = re.compile(
     r"(?:and|but|or|so|also|then|what about|how about|what if|is it|does it|can it|do they|are they|and for)\b"
     r"|那|还有|另外|如果|要是|它|这个|这款|那么"
 )
-_ATTACHED = "能要会可有的了吗呢请想让是在和吧啊我你它"
 _POINTING = re.compile(r"\b(?:it|its|they|them|that one|this one|those|these)\b|它|这个|这款|那款|这种|那种")
 
 
@@ -46,15 +45,21 @@ class Query:
 
 
 def understand(text: str, history: Sequence[HistoryItem] = ()) -> Query:
-    words = tuple(dict.fromkeys(content_words(text)))
+    words = _telling_words(text)
     search = tuple(dict.fromkeys(search_terms(text)))
     if not _is_follow_up(text, words):
         return Query(text, words, search)
     turns = [item.text for item in history if item.role is Role.CUSTOMER and item.text != text]
-    topic = [word for turn in reversed(turns[-_TURNS_CARRIED:]) for word in content_words(turn)]
+    topic = [word for turn in reversed(turns[-_TURNS_CARRIED:]) for word in _telling_words(turn)]
     carried_words = tuple(islice((word for word in dict.fromkeys(topic) if word not in words), _MOST_CARRIED))
     carried = tuple(dict.fromkeys(term for word in carried_words for term in search_terms(word)))
     return Query(text, words, search, carried_words, tuple(term for term in carried if term not in search))
+
+
+def _telling_words(text: str) -> tuple[str, ...]:
+    """Segmentation also makes words of two stop words, such as 那有."""
+    telling = (word for word in content_words(text) if not (has_cjk(word) and all(map(is_stop_word, word))))
+    return tuple(dict.fromkeys(telling))
 
 
 def weigh(query: Query, passages: int, frequencies: Mapping[str, int]) -> list[Term]:
@@ -66,8 +71,8 @@ def weigh(query: Query, passages: int, frequencies: Mapping[str, int]) -> list[T
 def forms_of(word: str) -> list[str]:
     """The word, and in Chinese the word without a particle that segmentation left on it."""
     forms = [word]
-    if len(word) > 2 and has_cjk(word):
-        forms += [word[:-1]] * (word[-1] in _ATTACHED) + [word[1:]] * (word[0] in _ATTACHED)
+    if len(word) > 1 and has_cjk(word):
+        forms += [word[:-1]] * is_stop_word(word[-1]) + [word[1:]] * is_stop_word(word[0])
     return forms
 
 

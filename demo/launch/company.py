@@ -74,7 +74,7 @@ class Company:
 
     async def _add_tenant(self) -> None:
         if not self._memory.get("tenant"):
-            await self._run("cloud-core", "tenant", "add", TENANT, "--name", "Nearside Outdoor")
+            await self._run("cloud-core", "tenant", "add", TENANT, "--name", self._places.company_name())
             self._memory.put("tenant", True)
 
     async def _issue_link(self) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,16 +38,12 @@ class Places:
         """The company's files as the edge reads them: those of the repository, with this run's addresses."""
         return self.home / "content"
 
-    def shown(self, path: Path) -> str:
-        """Short where a person reads it."""
-        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
-
     def prepare(self) -> None:
         self.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.forget_run()
 
     def lay_out_content(self, shop_url: str) -> None:
-        """Links to the company's files, so that an edit counts at once; only tenant.toml is a copy."""
+        """Links to the company's files, so that there is one place to edit; only tenant.toml is a copy."""
         self.content.mkdir(exist_ok=True)
         for name in LINKED:
             link, target = self.content / name, self.root / "demo" / name
@@ -56,6 +53,10 @@ class Places:
         text = (self.root / "demo" / "tenant.toml").read_text(encoding="utf-8")
         tenant = self.content / "tenant.toml"
         write_private(tenant, with_keys(text, tenant, {"tools.variables.shop_url": shop_url}))
+
+    def company_name(self) -> str:
+        name: str = tomllib.loads((self.root / "demo" / "tenant.toml").read_text(encoding="utf-8"))["name"]["en"]
+        return name
 
     def bundle_authorities(self) -> Path:
         """One file that verifies the edge's HTTPS and the core's."""

@@ -23,7 +23,7 @@ def with_keys(text: str, file: Path, values: Mapping[str, Value]) -> str:
     wanted = dict(values)
     lines, section = [], ""
     for line in text.splitlines():
-        if heading := re.fullmatch(r"\[([\w.-]+)\]", line.strip()):
+        if heading := re.fullmatch(r"\[{1,2}([\w.-]+)\]{1,2}", line.strip()):
             section = f"{heading[1]}."
         key = re.match(r"(?:# )?([\w-]+) =", line)
         if key and f"{section}{key[1]}" in wanted:

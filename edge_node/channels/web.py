@@ -61,7 +61,7 @@ class BadFrame(Exception):
 
 @dataclass(slots=True, eq=False)
 class _Session:
-    """One open socket. `seen` is the id of the last event it was sent."""
+    """One open socket. `seen` is the last event of the log that it was sent while it caught up."""
 
     tenant: Tenant
     thread: str
@@ -220,11 +220,9 @@ def _as_sent(frame: Frame, thread: str) -> Frame:
 
 async def _write(websocket: WebSocket, session: _Session) -> None:
     while (frame := await session.subscription.next()) is not None:
-        event_id = frame.get("event_id", 0) if frame["type"] in ("message", "reply") else 0
-        if event_id and event_id <= session.seen:
-            continue
-        await websocket.send_text(_json(frame))
-        session.seen = max(session.seen, event_id)
+        is_logged = frame["type"] in ("message", "reply")
+        if not (is_logged and frame["event_id"] <= session.seen):
+            await websocket.send_text(_json(frame))
     raise BadFrame(TRY_AGAIN, "come back and catch up")
 
 

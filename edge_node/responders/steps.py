@@ -98,8 +98,8 @@ class Steps:
         if guard is None or guard.tool.verify is None:
             return await self.advance(scene, rule, slots)
         verify, state = guard.tool.verify, scene.state
-        fact = verify.fact(scene.sight.text)
-        if fact is None or fact in slots.values():
+        fact = verify.fact(scene.sight.text, slots.values())
+        if fact is None:
             return None
         if state.verification_tries >= PROOF_TRIES:
             return self.offer(scene, slots, self._said(scene, "verify_exhausted"), Reason.VERIFICATION)

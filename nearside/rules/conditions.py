@@ -133,7 +133,7 @@ class Condition(Written):
             return False
         if self.hours and (self.hours == "open") != sight.is_open:
             return False
-        if self._keywords and not search(self._keywords, sight.text):
+        if self._keywords and not self._keywords.search(sight.text):
             return False
         if self._exactly and bare(sight.text) not in self._exactly:
             return False

@@ -39,7 +39,7 @@ class Option(Written):
         return self
 
     def fits(self, text: str) -> bool:
-        return self._keywords is not None and search(self._keywords, text) is not None
+        return self._keywords is not None and self._keywords.search(text) is not None
 
 
 class Slot(Written):

@@ -1,7 +1,7 @@
 """What stands in `tools/*.yaml`: one business API call that a rule or a model may make."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,7 +9,7 @@ import jsonschema_rs
 from pydantic import Field, PrivateAttr, model_validator
 
 from nearside.operator_files import OperatorFile, Placed, Written, nearest
-from nearside.rules.patterns import compile_pattern, search
+from nearside.rules.patterns import TEXT_LIMIT, compile_pattern
 from nearside.templates import LocalisedTemplate, Text
 from nearside.tools.errors import ToolFailure
 
@@ -99,9 +99,10 @@ class Verify(Written):
             raise ValueError("subject names no argument, so one proof would open everything")
         return self
 
-    def fact(self, text: str) -> str | None:
-        match = search(self._pattern, text)
-        return next((group for group in match.groups() if group), match.group()) if match else None
+    def fact(self, text: str, known: Container[str] = ()) -> str | None:
+        """What a message says that is not `known` already: an order's number is no proof of the order."""
+        found = (next((group for group in match.groups() if group), match.group()) for match in self._pattern.finditer(text[:TEXT_LIMIT]))
+        return next((fact for fact in found if fact not in known), None)
 
     def subject_of(self, arguments: Mapping[str, Any]) -> str:
         return fill(self.subject, arguments)

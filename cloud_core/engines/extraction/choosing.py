@@ -40,7 +40,7 @@ def choose(request: EngineRequest, encoder: TextEncoder, most: int) -> Choice:
         return Choice((), 0.0)
     best = ranked[0]
     close = [one for one in ranked[1:] if one.score >= _CLOSE * best.score and _worth_adding(one, best)]
-    chosen = [best.line, *(one.line for one in _without_repeats([best, *close])[1:])][:most]
+    chosen = [one.line for one in _without_repeats([best, *close])][:most]
     return Choice(_in_reading_order(_led_in(chosen, lines, most)), probability(best.score, question.lang))
 
 
@@ -84,7 +84,8 @@ def _without_repeats(ranked: Sequence[Scored]) -> list[Scored]:
         )
         if not any(repeats):
             kept.append(one)
-    return kept
+    said = [_numbers(one.line.text) for one in kept if not one.line.columns]
+    return [one for one in kept if not (one.line.columns and any(_numbers(one.line.text) <= numbers for numbers in said))]
 
 
 def _numbers(text: str) -> frozenset[str]:

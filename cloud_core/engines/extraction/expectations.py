@@ -30,6 +30,11 @@ _WEIGHT = _expectation(
     r"\bhow\ heavy\b | \bweigh(?:t|s|ing)?\b | 多重 | 重量 | 重多少 | 有多沉 | 几公斤 | 多少克 | 多少公斤",
     r"\d\s?(?:g|kg|grams?|kilos?|kilograms?|oz|lbs?|t)\b | \d\s?(?:克|千克|公斤|斤|吨)",
 )
+_HOURS = _expectation(
+    "hours",
+    r"\b(?:opening|business|office)\ (?:hours|times)\b | \bwhen\ (?:do|does|are|is)\b.*\b(?:open|close[sd]?)\b | 营业时间 | 几点[开关]门",
+    r"\d{1,2}[:.]\d\d | \d\s?(?:am|pm|a\.m|p\.m|o'clock)\b | [\d一二三四五六七八九十]\s?点",
+)
 _DURATION = _expectation(
     "duration",
     r"""\bhow\ long\b | \bhow\ (?:often|soon|quickly|fast|old)\b | \bwhat\ time\b
@@ -37,7 +42,8 @@ _DURATION = _expectation(
     | ^when\b | \b(?:until|since|by|and)\ when\b
     | 多久 | 多长时间 | 几天 | 几年 | 多少天 | 多少年 | 什么时候 | 何时 | 几个?小时 | 几分钟 | 几点 | 几个月
     | 多少小时 | 期限 | 频率""",
-    r"""(?:\d\s?|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|half\ an?)\ )(?:more\ |working\ |business\ )?
+    r"""(?:\d\s?|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|half\ an?)\ )
+      (?:more\ |working\ |business\ )?
       (?:seconds?|minutes?|mins?|hours?|days?|nights?|weeks?|months?|years?|times)\b
     | [\d一二三四五六七八九十两半]\s?(?:秒|分钟?|个?小时|天|晚|周|个?星期|个?月|年|日|个?工作日|次|点)
     | \d{1,2}:\d\d
@@ -66,7 +72,7 @@ _NUMBER = _expectation(
     r"""\d | \b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|none|half|several|unlimited)\b
     | [一二三四五六七八九十两半]""",
 )
-_ALL = (_PRICE, _WEIGHT, _DURATION, _LENGTH, _TEMPERATURE, _NUMBER)
+_ALL = (_PRICE, _WEIGHT, _HOURS, _DURATION, _LENGTH, _TEMPERATURE, _NUMBER)
 
 
 def expected(question: str) -> Expectation | None:

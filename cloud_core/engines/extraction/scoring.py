@@ -17,7 +17,7 @@ from nearside.lexical import has_cjk, is_stop_word, words
 BY_VARIANT, BY_PART, BY_CHARACTER = 0.75, 0.7, 0.3
 IN_CONTEXT, NEARBY = 0.8, 0.4
 OWN_WEIGHT, DETAIL_WEIGHT = 0.5, 0.3
-UNEXPECTED, CONFLICTING, FOREIGN, SIGNPOST, LATE = 0.25, 0.3, 0.2, 0.3, 0.1
+UNEXPECTED, CONFLICTING, DANGLING, FOREIGN, SIGNPOST, LATE = 0.5, 0.6, 0.6, 0.2, 0.3, 0.1
 _MOST_BEFORE = 5
 _SIGNPOST = re.compile(
     r"(?:this|these) (?:page|manual|guide|terms|document|section|chapter|tables?)\b"
@@ -48,13 +48,14 @@ class Scored:
     conflicting: bool
     foreign: bool
     signpost: bool
+    dangling: bool
     cosine: float = 0.0
 
     @property
     def score(self) -> float:
         gained = self.coverage + OWN_WEIGHT * self.own + DETAIL_WEIGHT * self.detail + self.cosine
-        lost = UNEXPECTED * (not self.expected) + CONFLICTING * self.conflicting + FOREIGN * self.foreign
-        return gained - lost - SIGNPOST * self.signpost - LATE * self.late
+        lost = UNEXPECTED * (not self.expected) + CONFLICTING * self.conflicting + DANGLING * self.dangling
+        return gained - lost - FOREIGN * self.foreign - SIGNPOST * self.signpost - LATE * self.late
 
 
 def probability(score: float, lang: Lang) -> float:
@@ -83,6 +84,7 @@ def score(line: Line, asked: Asked, lang: Lang) -> Scored:
         conflicting=_conflicting(line, asked),
         foreign=line.passage.lang != lang,
         signpost=_SIGNPOST.match(line.text) is not None,
+        dangling=asked.dangling,
     )
 
 
