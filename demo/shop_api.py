@@ -1,7 +1,9 @@
 """The demo company's shop system: a small HTTP API over one SQLite file, on loopback, behind a bearer token.
 
-GET /orders/{number} · POST /orders/{number}/verify {"fact"} · POST /orders/{number}/cancel · POST /tickets · GET /tickets/{id}
-A write needs an Idempotency-Key; the same key answers the same again, also after a restart. Orders 1001 to 1240 are invented.
+GET /orders/{number}, POST /orders/{number}/verify {"fact"}, POST /orders/{number}/cancel, POST /tickets,
+GET /tickets/{id}.
+A write needs an Idempotency-Key; the same key answers the same again, also after a restart. Orders 1001 to 1240 are
+invented.
 """
 
 import argparse
@@ -36,11 +38,13 @@ BODY_LIMIT = 16 * 1024
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS orders (
-    number INTEGER PRIMARY KEY, state TEXT NOT NULL, placed_on TEXT NOT NULL, items TEXT NOT NULL, total_cents INTEGER NOT NULL,
-    carrier TEXT, tracking TEXT, eta TEXT, name TEXT NOT NULL, email TEXT NOT NULL, phone TEXT NOT NULL, address TEXT NOT NULL
+    number INTEGER PRIMARY KEY, state TEXT NOT NULL, placed_on TEXT NOT NULL, items TEXT NOT NULL,
+    total_cents INTEGER NOT NULL, carrier TEXT, tracking TEXT, eta TEXT,
+    name TEXT NOT NULL, email TEXT NOT NULL, phone TEXT NOT NULL, address TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS tickets (
-    id INTEGER PRIMARY KEY, kind TEXT NOT NULL, summary TEXT NOT NULL, order_number TEXT, lang TEXT, conversation TEXT, opened_at REAL NOT NULL
+    id INTEGER PRIMARY KEY, kind TEXT NOT NULL, summary TEXT NOT NULL, order_number TEXT, lang TEXT, conversation TEXT,
+    opened_at REAL NOT NULL
 );
 CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, request TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL
@@ -75,7 +79,9 @@ CUSTOMERS = (
 STATES = ("processing", "packed", "shipped", "shipped", "delivered", "delivered", "delivered", "cancelled", "returned")
 CARRIERS = ("DHL", "DPD", "GLS", "SF Express")
 
-Handler = Callable[[sqlite3.Connection, Request, Mapping[str, Any]], tuple[int, dict[str, Any]]]
+Body = Mapping[str, Any]
+Answer = tuple[int, dict[str, Any]]
+Handler = Callable[[sqlite3.Connection, Request, Body], Answer]
 
 
 def seeded_orders(today: date) -> Iterator[tuple[Any, ...]]:
@@ -90,12 +96,16 @@ def seeded_orders(today: date) -> Iterator[tuple[Any, ...]]:
         age = {"processing": 1, "packed": 2, "shipped": 3}.get(state, chance.randint(12, 60))
         sent = state in ("shipped", "delivered", "returned")
         carrier, tracking = chance.choice(CARRIERS), f"LK{chance.randrange(10**9, 10**10)}"
-        eta = today + timedelta(days=4 - age) if state in ("processing", "packed", "shipped") else today - timedelta(days=age - 4)
-        yield (
-            number, state, str(today - timedelta(days=age)), json.dumps(items, ensure_ascii=False), total,
-            carrier if sent else None, tracking if sent else None, str(eta) if state != "cancelled" else None,
-            name, f"{mail}{number}@mail.example", f"{phone}{chance.randrange(10**4):04d}", address.format(chance.randint(1, 90)),
-        )  # fmt: skip
+        placed = today - timedelta(days=age)
+        eta = None if state == "cancelled" else str(placed + timedelta(days=4))
+        customer = (
+            name,
+            f"{mail}{number}@mail.example",
+            f"{phone}{chance.randrange(10**4):04d}",
+            address.format(chance.randint(1, 90)),
+        )
+        parcel = (carrier if sent else None, tracking if sent else None, eta)
+        yield (number, state, str(placed), json.dumps(items, ensure_ascii=False), total, *parcel, *customer)
 
 
 def open_database(path: Path, today: date) -> sqlite3.Connection:
@@ -106,7 +116,8 @@ def open_database(path: Path, today: date) -> sqlite3.Connection:
     connection.executescript(SCHEMA)
     with transaction(connection):
         if connection.execute("SELECT count(*) FROM orders").fetchone()[0] == 0:
-            connection.executemany(f"INSERT INTO orders VALUES ({', '.join('?' * 12)})", seeded_orders(today))  # noqa: S608 - only ?
+            places = ", ".join("?" * 12)
+            connection.executemany(f"INSERT INTO orders VALUES ({places})", seeded_orders(today))  # noqa: S608 - only ?
     return connection
 
 
@@ -122,11 +133,11 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def find_order(connection: sqlite3.Connection, number: str) -> sqlite3.Row:
-    found = connection.execute("SELECT * FROM orders WHERE number = ?", (number,)).fetchone() if re.fullmatch("[0-9]{1,9}", number) else None
-    if found is None:
+    wanted = int(number) if re.fullmatch("[0-9]{1,9}", number) else -1
+    order: sqlite3.Row | None = connection.execute("SELECT * FROM orders WHERE number = ?", (wanted,)).fetchone()
+    if order is None:
         raise HTTPException(404, "no such order")
-    row: sqlite3.Row = found
-    return row
+    return order
 
 
 def public(order: sqlite3.Row) -> dict[str, Any]:
@@ -144,15 +155,15 @@ def public(order: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-def show_order(connection: sqlite3.Connection, request: Request, _body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+def show_order(connection: sqlite3.Connection, request: Request, _body: Body) -> Answer:
     return 200, public(find_order(connection, request.path_params["number"]))
 
 
-def verify_order(connection: sqlite3.Connection, request: Request, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
-    """Is `fact` the e-mail on the order, or the ending (4 digits or more) of its phone? Ten wrong ones an hour lock the order."""
+def verify_order(connection: sqlite3.Connection, request: Request, body: Body) -> Answer:
+    """Is `fact` the e-mail on the order, or the ending (4 digits) of its phone? Ten wrong ones an hour lock it."""
     order = find_order(connection, request.path_params["number"])
-    since = time.time() - WRONG_FACTS_WINDOW_S
-    wrong = connection.execute("SELECT count(*) FROM wrong_facts WHERE number = ? AND at > ?", (order["number"], since)).fetchone()[0]
+    recent = (order["number"], time.time() - WRONG_FACTS_WINDOW_S)
+    wrong = connection.execute("SELECT count(*) FROM wrong_facts WHERE number = ? AND at > ?", recent).fetchone()[0]
     if wrong >= WRONG_FACTS_LIMIT:
         raise HTTPException(429, "too many wrong facts for this order")
     by = proven_by(order, text_of(body, "fact", 200).lower().strip(" .,;:!"))
@@ -169,33 +180,36 @@ def proven_by(order: sqlite3.Row, fact: str) -> str | None:
     return "phone" if len(digits) >= 4 and hmac.compare_digest(digits[-4:], phone[-4:]) else None
 
 
-def cancel_order(connection: sqlite3.Connection, request: Request, _body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+def cancel_order(connection: sqlite3.Connection, request: Request, _body: Body) -> Answer:
     order = find_order(connection, request.path_params["number"])
     if order["state"] == "cancelled":
         return 410, {"error": "already_cancelled"}
     if order["state"] not in ("processing", "packed"):
         return 409, {"error": "not_cancellable", "state": order["state"]}
     connection.execute("UPDATE orders SET state = 'cancelled', eta = NULL WHERE number = ?", (order["number"],))
-    return 200, {"number": str(order["number"]), "state": "cancelled", "refund": f"{order['total_cents'] / 100:.2f}", "currency": "EUR"}
+    refund = f"{order['total_cents'] / 100:.2f}"
+    return 200, {"number": str(order["number"]), "state": "cancelled", "refund": refund, "currency": "EUR"}
 
 
-def open_ticket(connection: sqlite3.Connection, _request: Request, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+def open_ticket(connection: sqlite3.Connection, _request: Request, body: Body) -> Answer:
     kind, summary = text_of(body, "kind", 40), text_of(body, "summary", 2000)
-    order_number, lang, conversation = (str(body.get(name) or "")[:100] or None for name in ("order_number", "lang", "conversation"))
-    now = time.time()
+    optional = [str(body.get(name) or "")[:100] or None for name in ("order_number", "lang", "conversation")]
     cursor = connection.execute(
         "INSERT INTO tickets (kind, summary, order_number, lang, conversation, opened_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (kind, summary, order_number, lang, conversation, now),
+        (kind, summary, *optional, time.time()),
     )
     return 201, {"ticket": f"T-{20000 + (cursor.lastrowid or 0)}", "state": "open"}
 
 
-def show_ticket(connection: sqlite3.Connection, request: Request, _body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+def show_ticket(connection: sqlite3.Connection, request: Request, _body: Body) -> Answer:
     wanted = re.fullmatch(r"T-(\d{5,9})", request.path_params["ticket"])
-    found = connection.execute("SELECT * FROM tickets WHERE id = ?", (int(wanted[1]) - 20000,)).fetchone() if wanted else None
+    number = int(wanted[1]) - 20000 if wanted else -1
+    found = connection.execute(
+        "SELECT kind, summary, order_number, lang FROM tickets WHERE id = ?", (number,)
+    ).fetchone()
     if found is None:
         raise HTTPException(404, "no such ticket")
-    return 200, {"ticket": f"T-{20000 + found['id']}", "state": "open", **{key: found[key] for key in ("kind", "summary", "order_number", "lang")}}
+    return 200, {"ticket": f"T-{20000 + number}", "state": "open", **dict(found)}
 
 
 def text_of(body: Mapping[str, Any], name: str, limit: int) -> str:
@@ -293,7 +307,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--database", type=Path, required=True, help="SQLite file; made and filled where there is none")
-    parser.add_argument("--token-file", type=Path, help="made where there is none; shop.token beside the database if not given")
+    parser.add_argument(
+        "--token-file", type=Path, help="made where there is none; default: shop.token beside the database"
+    )
     options = parser.parse_args()
     options.database.parent.mkdir(parents=True, exist_ok=True)
     token = read_token(options.token_file or options.database.with_name("shop.token"))

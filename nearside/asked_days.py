@@ -16,7 +16,9 @@ _ZH_DATE = re.compile(r"(?<!\d)(\d{1,2})月(\d{1,2})[日号]?")
 _WEEKDAY = re.compile(rf"\b({'|'.join(DAYS)})s?\b")
 _ZH_WEEKDAY = re.compile(r"(下)?(?:个)?(?:周|星期|礼拜)([一二三四五六日天末])")
 _ZH_DAYS = "一二三四五六日"
-_HOLIDAYS = re.compile(r"\b(?:public|bank|national|the) holidays?\b|\bon holidays\b|节假日|法定假日|公共假日|假期|过节|节日")
+_HOLIDAYS = re.compile(
+    r"\b(?:public|bank|national|the) holidays?\b|\bon holidays\b|节假日|法定假日|公共假日|假期|过节|节日"
+)
 
 
 def asked_days(text: str, today: date, hours: BusinessHours) -> tuple[date, ...]:

@@ -28,7 +28,13 @@ from nearside.rules import Rule, RuleBook, RulesFile, load_rules
 from nearside.rules.schema import Arguments
 from nearside.tools import Tool, load_tools
 
-TENANT_FILE, FAQ_FILE, INTENTS_FILE, RULES_FOLDER, TOOLS_FOLDER = "tenant.toml", "faq.yaml", "intents.jsonl", "rules", "tools"
+TENANT_FILE, FAQ_FILE, INTENTS_FILE, RULES_FOLDER, TOOLS_FOLDER = (
+    "tenant.toml",
+    "faq.yaml",
+    "intents.jsonl",
+    "rules",
+    "tools",
+)
 EXAMPLE_LIMIT = 500
 """Characters of a question, variant or intent example."""
 
@@ -37,7 +43,7 @@ Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 
 
 class ToolSettings(Written):
-    """`variables`: addresses that tools may call, and other words in requests. `secrets`: files, relative to tenant.toml."""
+    """`variables`: addresses that tools may call, other words in requests. `secrets`: files, relative to tenant.toml."""
 
     variables: dict[Key, str] = {}
     secrets: dict[Key, Path] = {}
@@ -139,7 +145,10 @@ FORMATS: Mapping[str, type[Written] | type[FaqFile]] = {
 def json_schemas() -> dict[str, dict[str, Any]]:
     """The JSON Schema of each file an operator writes (`intent`: of one line), for editors and for `check`."""
     draft = "https://json-schema.org/draft/2020-12/schema"
-    return {name: {"$schema": draft, "title": name, **model.model_json_schema(by_alias=True)} for name, model in FORMATS.items()}
+    return {
+        name: {"$schema": draft, "title": name, **model.model_json_schema(by_alias=True)}
+        for name, model in FORMATS.items()
+    }
 
 
 def load_tenant_content(
@@ -212,7 +221,9 @@ def load_intents(path: Path) -> tuple[IntentExample, ...]:
             what, _, hint = explanation(error)
             raise ContentError(what, where=f"{path}:{number}", hint=hint) from None
         except (ValueError, RecursionError):
-            raise ContentError("not JSON", where=f"{path}:{number}", hint='write {"text": "…", "intent": "…"}') from None
+            raise ContentError(
+                "not JSON", where=f"{path}:{number}", hint='write {"text": "…", "intent": "…"}'
+            ) from None
     return tuple(examples)
 
 
@@ -225,21 +236,33 @@ def _check_tools(content: TenantContent) -> None:
             hint = f"name its file in [tools.secrets] of {TENANT_FILE}"
             raise ContentError(f"the secret {tool.secret.name} is not set", where=tool.where, hint=hint)
         for name in sorted(tool.request.holes() - tool.argument_names - set(content.variables)):
-            raise ContentError(f"request: nothing is called {name}", where=tool.where, hint=nearest(name, tool.argument_names))
+            raise ContentError(
+                f"request: nothing is called {name}", where=tool.where, hint=nearest(name, tool.argument_names)
+            )
 
 
 def _check_rule(rule: Rule, content: TenantContent) -> None:
     intents = {example.intent for example in content.intents}
     for name in sorted(rule.when.intents() - intents):
-        raise ContentError(f"{rule.id}: no example in {INTENTS_FILE} has the intent {name}", where=rule.where, hint=nearest(name, intents))
+        raise ContentError(
+            f"{rule.id}: no example in {INTENTS_FILE} has the intent {name}",
+            where=rule.where,
+            hint=nearest(name, intents),
+        )
     step = rule.tool or rule.handoff
     if step is None or step.tool_name is None:
         return
     tool = content.tools.get(step.tool_name)
     if tool is None:
-        raise ContentError(f"{rule.id}: there is no tool {step.tool_name}", where=rule.where, hint=nearest(step.tool_name, content.tools))
+        raise ContentError(
+            f"{rule.id}: there is no tool {step.tool_name}",
+            where=rule.where,
+            hint=nearest(step.tool_name, content.tools),
+        )
     if tool.confirmation and rule.tool and not (rule.form and rule.form.confirm):
-        raise ContentError(f"{rule.id}: {tool.name} wants confirmation", where=rule.where, hint="give the form a confirm text")
+        raise ContentError(
+            f"{rule.id}: {tool.name} wants confirmation", where=rule.where, hint="give the form a confirm text"
+        )
     if rule.handoff and (tool.requires or tool.confirmation):
         raise ContentError(f"{rule.id}: a handoff's tool cannot want proof or confirmation", where=rule.where)
     _check_arguments(rule, step.arguments, tool)
@@ -247,7 +270,9 @@ def _check_rule(rule: Rule, content: TenantContent) -> None:
 
 def _check_arguments(rule: Rule, arguments: Arguments, tool: Tool) -> None:
     for name in sorted(set(arguments.root) - tool.argument_names):
-        raise ContentError(f"{rule.id}: {tool.name} has no parameter {name}", where=rule.where, hint=nearest(name, tool.argument_names))
+        raise ContentError(
+            f"{rule.id}: {tool.name} has no parameter {name}", where=rule.where, hint=nearest(name, tool.argument_names)
+        )
     for name in sorted(tool.required - set(arguments.root)):
         raise ContentError(f"{rule.id}: {tool.name} needs the argument {name}", where=rule.where)
 
@@ -261,7 +286,11 @@ def _toml_line(text: str, place: Place) -> int:
         key = re.match(r"\s*([\w.\"-]+)\s*=", line)
         if header:
             table = header.group(1)
-        path = ([*table.split("."), key.group(1).strip('"')] if table else [key.group(1).strip('"')]) if key else table.split(".")
+        path = (
+            ([*table.split("."), key.group(1).strip('"')] if table else [key.group(1).strip('"')])
+            if key
+            else table.split(".")
+        )
         if (header or key) and names[: len(path)] == path and (key or found == 1):
             found = number
             if len(path) == len(names):

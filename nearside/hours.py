@@ -12,7 +12,8 @@ from nearside.operator_files import Lang, LocalisedText, Written
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 DAYS_ZH = ("周一", "周二", "周三", "周四", "周五", "周六", "周日")
 MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 SEARCH_DAYS = 400
 

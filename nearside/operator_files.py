@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, PrivateAttr, RootModel, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    PrivateAttr,
+    RootModel,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from nearside.errors import ContentError
@@ -24,7 +32,10 @@ Place = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq", "merge", "value")}
+_PLAIN_TAGS = {
+    f"tag:yaml.org,2002:{name}"
+    for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq", "merge", "value")
+}
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"[-+]?[0-9]{1,17}\.[0-9]{1,17}")
 _WORDS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -91,7 +102,12 @@ class LocalisedText(RootModel[dict[Lang, str]]):
 
 def localised_schema(value: dict[str, Any]) -> dict[str, Any]:
     """The JSON Schema of `value`, or of a map of language to `value`."""
-    by_lang = {"type": "object", "properties": dict.fromkeys(LANGS, value), "minProperties": 1, "additionalProperties": False}
+    by_lang = {
+        "type": "object",
+        "properties": dict.fromkeys(LANGS, value),
+        "minProperties": 1,
+        "additionalProperties": False,
+    }
     return {"anyOf": [value, by_lang]}
 
 
@@ -164,7 +180,9 @@ class OperatorFile:
             root = yaml.compose(text, Loader=_LOADER)
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
-            raise ContentError(f"not YAML: {error.problem or error.context}", where=f"{self.path}:{line}", hint="mend this line") from None
+            raise ContentError(
+                f"not YAML: {error.problem or error.context}", where=f"{self.path}:{line}", hint="mend this line"
+            ) from None
         except (yaml.YAMLError, RecursionError, ValueError):
             raise ContentError("not YAML", where=f"{self.path}:1", hint="odd characters, or nested too deep") from None
         try:

@@ -31,7 +31,7 @@ def _day(value: Any, lang: Lang) -> str:
 
 _ENVIRONMENT = ImmutableSandboxedEnvironment(
     undefined=StrictUndefined,
-    autoescape=False,  # noqa: S701 - replies are plain text; the widget and the channels escape
+    autoescape=False,
     trim_blocks=True,
     lstrip_blocks=True,
 )
@@ -51,7 +51,9 @@ def _compile(source: str) -> tuple[Template, frozenset[str], frozenset[str]]:
         reason = error.message if isinstance(error, TemplateError) else "too deep"
         raise ValueError(f"not a template: {reason}") from None
     slots = [
-        node.attr for node in tree.find_all(nodes.Getattr) if isinstance(node.node, nodes.Name) and node.node.name == "slots"
+        node.attr
+        for node in tree.find_all(nodes.Getattr)
+        if isinstance(node.node, nodes.Name) and node.node.name == "slots"
     ]
     return compiled, frozenset(meta.find_undeclared_variables(tree)), frozenset(slots)
 
@@ -72,7 +74,9 @@ class Text:
             return self._template.render(context).strip()[:TEXT_LIMIT]
         except Exception as error:  # a template runs an operator's expressions: whatever breaks is the template's fault
             # the message of `error` may quote a customer's slot
-            raise ContentError(f"a template does not render ({type(error).__name__})", hint="check the names it uses") from None
+            raise ContentError(
+                f"a template does not render ({type(error).__name__})", hint="check the names it uses"
+            ) from None
 
 
 class LocalisedTemplate(RootModel[dict[Lang, str]]):

@@ -1,4 +1,4 @@
-"""`cloud-core`, the command line. Heavy rooms are imported by the commands that need them."""
+"""`cloud-core`, the command line. The commands import heavy rooms when they need them."""
 
 from typing import NoReturn
 

@@ -113,7 +113,7 @@ def _show_passage(number: int, row: dict[str, Any]) -> None:
     console = terminal.console()
     place = " › ".join(part for part in (row["title"], row["heading"]) if part)
     console.print(Text(f"{number}. {place}", style="bold"), Text(f"{row['score']:.3f}  {row['uri']}", style="dim"))
-    console.print(Padding(Text(row["text"].replace("\t", "  ")), (0, 0, 1, 3)))
+    console.print(Padding(Text(row["text"].replace("\t", "  ")), (0, 0, 1, 3), expand=False))
 
 
 def _row(report: "Report") -> dict[str, Any]:

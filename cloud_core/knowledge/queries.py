@@ -22,6 +22,7 @@ _FOLLOW_UP = re.compile(
     r"(?:and|but|or|so|also|then|what about|how about|what if|is it|does it|can it|do they|are they|and for)\b"
     r"|那|还有|另外|如果|要是|它|这个|这款|那么"
 )
+_ATTACHED = "能要会可有的了吗呢请想让是在和吧啊"
 _POINTING = re.compile(r"\b(?:it|its|they|them|that one|this one|those|these)\b|它|这个|这款|那款|这种|那种")
 
 
@@ -72,7 +73,7 @@ def forms_of(word: str) -> list[str]:
     """The word, and in Chinese the word without a particle that segmentation left on it."""
     forms = [word]
     if len(word) > 1 and has_cjk(word):
-        forms += [word[:-1]] * is_stop_word(word[-1]) + [word[1:]] * is_stop_word(word[0])
+        forms += [word[:-1]] * (word[-1] in _ATTACHED) + [word[1:]] * (word[0] in _ATTACHED)
     return forms
 
 

@@ -185,6 +185,10 @@ async def _until(deadline_at: float) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise DeadlineExceeded("the turn's time is over") from None
+    except EngineError:
+        if time.monotonic() < deadline_at:
+            raise
+        raise DeadlineExceeded("the turn's time is over") from None
 
 
 @asynccontextmanager

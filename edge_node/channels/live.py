@@ -41,3 +41,5 @@ class LiveChannel(Channel):
         conversation = delivery.conversation
         key = feed_key(delivery.tenant, conversation.channel, conversation.thread)
         self.context.feed.publish(key, event_frame(delivery.event))
+        if owner := delivery.event.body.get("owner"):
+            self.context.feed.publish(key, {"type": "event", "event": "owner", "owner": owner})

@@ -1,4 +1,4 @@
-"""What a customer means by a message while the assistant waits for something: a value, yes, no, never mind, a question."""
+"""What a customer means while the assistant waits for something: a value, yes, no, never mind, a question."""
 
 import re
 from collections.abc import Mapping
@@ -17,21 +17,24 @@ def _phrases(text: str) -> frozenset[str]:
 
 
 _YES = _phrases(
-    """yes|y|yep|yeah|yup|ya|sure|ok|okay|k|of course|please|please do|confirm|confirmed|i confirm|correct|right|go ahead|do it|
-    absolutely|definitely|sounds good|thats right|alright|all right|fine|exactly|go for it|why not|i do|sure thing|
-    是|是的|对|对的|好|好的|好啊|好吧|可以|可以的|行|嗯|嗯嗯|没错|确认|确定|要|要的|需要|当然|当然可以|同意|请取消|确认取消|请转接|转接|
-    ok的|麻烦了|麻烦你了|没问题|好的谢谢|是的谢谢|好的确认|是的确认|是的取消|是的请取消|好的取消|对取消|好呀|中|得"""
+    """yes|y|yep|yeah|yup|ya|sure|ok|okay|k|of course|please|please do|confirm|confirmed|i confirm|correct|right|
+    go ahead|do it|absolutely|definitely|sounds good|thats right|alright|all right|fine|exactly|go for it|i do|sure thing|
+    是|是的|对|对的|好|好的|好啊|好吧|好呀|可以|可以的|行|嗯|嗯嗯|没错|确认|确定|要|要的|需要|当然|当然可以|同意|
+    请取消|确认取消|请转接|转接|ok的|麻烦了|麻烦你了|没问题|好的谢谢|是的谢谢|好的确认|是的确认|是的取消|
+    是的请取消|好的取消|对取消"""
 )
 _NO = _phrases(
-    """no|n|nope|nah|no thanks|no thank you|not now|dont|do not|better not|no dont|rather not|not really|no way|not yet|keep it|
-    否|不|不是|不要|不用|不用了|不需要|不行|不对|不可以|不必|不同意|没有|先不|先不用|暂时不用|不了|不要了|不要取消|别|别取消|不取消|不取消了|
-    不用谢谢|不了谢谢|不用了谢谢|还是不要了|先别|保留|保留订单"""
+    """no|n|nope|nah|no thanks|no thank you|not now|dont|do not|better not|no dont|rather not|not really|no way|
+    not yet|keep it|否|不|不是|不要|不用|不用了|不需要|不行|不对|不可以|不必|不同意|没有|先不|先不用|暂时不用|
+    不了|不要了|不要取消|别|别取消|不取消|不取消了|不用谢谢|不了谢谢|不用了谢谢|还是不要了|先别|保留|保留订单"""
 )
 _CANCEL = _phrases(
-    """never mind|nevermind|never mind then|nvm|forget it|forget about it|cancel that|cancel|cancel this|stop|stop it|abort|quit|exit|
-    leave it|drop it|skip it|no never mind|actually never mind|oh never mind|ok never mind|okay never mind|never mind thanks|
-    never mind thank you|no thanks|no thank you|lets leave it|dont bother|i changed my mind|i have changed my mind|ive changed my mind|
-    算了|算了吧|取消|取消吧|不用了|不要了|不弄了|不办了|停|停止|退出|没事了|没事|不用了谢谢|算了不用了|算了谢谢|算啦|不查了|不问了|不需要了|我不想查了"""
+    """never mind|nevermind|never mind then|nvm|forget it|forget about it|cancel that|cancel|cancel this|stop|stop it|
+    abort|quit|exit|leave it|drop it|skip it|no never mind|actually never mind|oh never mind|ok never mind|
+    okay never mind|never mind thanks|never mind thank you|no thanks|no thank you|lets leave it|dont bother|
+    i changed my mind|i have changed my mind|ive changed my mind|
+    算了|算了吧|取消|取消吧|不用了|不要了|不弄了|不办了|停|停止|退出|没事了|没事|不用了谢谢|算了不用了|
+    算了谢谢|算啦|不查了|不问了|不需要了|我不想查了"""
 )
 _AMBIGUOUS = _phrases("cancel|cancel that|cancel this|取消|取消吧")
 """Asked whether to cancel something, these may mean yes."""
@@ -110,7 +113,7 @@ def answer_to(slot: Slot, text: str, written: str) -> str | None:
 
 
 def found_in(form: Form | None, text: str, written: str, known: Mapping[str, str], *, opening: bool) -> dict[str, str]:
-    """`known` and what a message says about the other slots. Free text is taken only from a message that opens the form."""
+    """`known` and what a message says about the other slots. Free text only from the message that opens the form."""
     values = dict(known)
     for slot in form.slots if form else ():
         if slot.name in values:

@@ -4,13 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from nearside.hours import BusinessHours
-from nearside.opening import hours_view
-from nearside.origins import Reason
-from nearside.rules import Rule, RuleBook, Sight, plain
-from nearside.rules.schema import Form
-from nearside.tools import Tool
-
 from edge_node.messages import FormState, Reply, Turn
 from edge_node.responders.forms import (
     answer_to,
@@ -25,6 +18,12 @@ from edge_node.responders.forms import (
 )
 from edge_node.responders.scenes import CONFIRM, OFFER, PROOF, Scene, facts
 from edge_node.responders.steps import CallTool, Steps
+from nearside.hours import BusinessHours
+from nearside.opening import hours_view
+from nearside.origins import Reason
+from nearside.rules import Rule, RuleBook, Sight, plain
+from nearside.rules.schema import Form
+from nearside.tools import Tool
 
 NearestIntent = Callable[[Turn], Awaitable[tuple[str, float] | None]]
 
@@ -111,7 +110,9 @@ class Responder:
     async def _answer_offer(self, scene: Scene, rule: Rule) -> Reply | None:
         """An offer is no form: a message that is neither yes nor no is one like any other."""
         if is_yes(scene.sight.text):
-            said = [item.text for item in scene.turn.history if item.role == "customer" and item.text != scene.turn.text]
+            said = [
+                item.text for item in scene.turn.history if item.role == "customer" and item.text != scene.turn.text
+            ]
             return await self._begin(replace(scene, message=said[-1] if said else scene.message), rule)
         if is_no(scene.sight.text) or is_cancel(scene.sight.text):
             return self._steps.say(scene, "cancelled", Reason.CANCELLED)
@@ -151,7 +152,9 @@ class Responder:
 
         value = answer_to(slot, text, scene.turn.text)
         other = self._book.plain_match(scene.sight)
-        leaves = other is not None and other is not rule and (other.form or other.tool or other.handoff or slot.is_free_text)
+        leaves = (
+            other is not None and other is not rule and (other.form or other.tool or other.handoff or slot.is_free_text)
+        )
         if value is None or (leaves and (not slot.is_free_text or is_short(text))):
             return await self._digress(scene, rule, form, again, attempted=bool(slot.pattern) and is_attempt(text))
         filled = found_in(rule.form, text, scene.turn.text, {**slots, slot.name: value}, opening=False)
@@ -160,7 +163,7 @@ class Responder:
     async def _digress(
         self, scene: Scene, rule: Rule, form: FormState, again: Again, *, attempted: bool = False
     ) -> Reply | None:
-        """A message that does not answer the form: another rule's, another question (None: for the next step), or a miss."""
+        """A message that does not answer the form: another rule's, a question for the next step (None), or a miss."""
         hit = await self._book.match(scene.sight, lambda: self._nearest_intent(scene.turn))
         if hit and hit.rule is not rule:
             aside = await self._begin(scene, hit.rule, hit.confidence)
@@ -180,6 +183,8 @@ class Responder:
             return aside
         # the form's own slots stay as they were: what the other rule found in the message was for itself
         remembered = {**state.slots, **scene.slots}
-        text = f"{aside.text}\n\n{self._book.phrases.still_waiting.render(scene.lang, scene.context({}))} {question.text}"
+        text = (
+            f"{aside.text}\n\n{self._book.phrases.still_waiting.render(scene.lang, scene.context({}))} {question.text}"
+        )
         state = replace(state, slots=remembered, form=form)
         return replace(aside, text=text, state=state, quick_replies=question.quick_replies)

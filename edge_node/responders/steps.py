@@ -4,15 +4,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from edge_node.messages import FormState, Owner, Reply
+from edge_node.responders.forms import found_in
+from edge_node.responders.scenes import CONFIRM, OFFER, PROOF, Scene
 from nearside.errors import ContentError, ToolError
 from nearside.origins import Reason
 from nearside.rules import Rule, RuleBook, Slot, ToolStep
 from nearside.rules.schema import Failure, Form
 from nearside.tools import KINDS, Tool, kind_of
-
-from edge_node.messages import FormState, Owner, Reply
-from edge_node.responders.forms import found_in
-from edge_node.responders.scenes import CONFIRM, OFFER, PROOF, Scene
 
 CallTool = Callable[[str, Mapping[str, Any], str, str], Awaitable[Any]]
 """`await call_tool(name, arguments, turn_id, call_id)` → the mapped result; raises ToolError."""
@@ -74,7 +73,9 @@ class Steps:
         text = " ".join(part for part in (told, template.render(scene.lang, scene.context(slots))) if part)
         return scene.reply(text, Reason.VERIFICATION, scene.waiting(slots, FormState(rule.id, PROOF, tries)))
 
-    def ask_to_confirm(self, scene: Scene, rule: Rule, form: Form, slots: Slots, told: str = "", tries: int = 0) -> Reply:
+    def ask_to_confirm(
+        self, scene: Scene, rule: Rule, form: Form, slots: Slots, told: str = "", tries: int = 0
+    ) -> Reply:
         asked = form.confirm.render(scene.lang, scene.context(slots)) if form.confirm else ""
         return scene.reply(
             " ".join(part for part in (told, asked) if part),

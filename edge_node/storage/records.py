@@ -77,6 +77,7 @@ def reply_body(turn_id: str, reply: Reply, at: float, timing_ms: Mapping[str, fl
         "quotes": reply.quotes,
         "knowledge_version": reply.knowledge_version,
         "quick_replies": list(reply.quick_replies),
+        "owner": reply.owner,
         "at": timestamp(at),
         "timing_ms": dict(timing_ms),
     }

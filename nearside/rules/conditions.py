@@ -14,31 +14,32 @@ from nearside.rules.patterns import compile_pattern, search
 
 EXPRESSION_LIMIT = 512
 CONTEXT = frozenset({"slots", "lang", "hours", "owner", "channel", "customer"})
-"""What a CEL condition may speak of: `slots` and `hours` are maps (`slots.order_number`, `hours.open`), the others strings."""
+"""What a CEL condition may speak of: the maps `slots` (`slots.order_number`) and `hours` (`hours.open`), and strings."""
 
 _COMPREHENSION = re.compile(r"\.\s*(all|exists|exists_one|map|filter)\s*\(")
 _HAN = "\u3400-\u9fff"
 _QUOTES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "`": "'", "\u00b4": "'"})
-_Words = Annotated[
-    tuple[str, ...],
-    BeforeValidator(lambda value: [value] if isinstance(value, str) else value, json_schema_input_type=str | list[str]),
-]
+
+
+def _as_words(value: Any) -> Any:
+    """One word alone, and numbers that YAML read out of words, such as 88."""
+    items = value if isinstance(value, list | tuple) else [value]
+    return [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in items]
+
+
+_Words = Annotated[tuple[str, ...], BeforeValidator(_as_words, json_schema_input_type=str | list[str])]
 
 
 def plain(text: str) -> str:
     """What rules match on: normalised, one space between words, none between Chinese characters."""
     folded = " ".join(normalise(text).translate(_QUOTES).split())
-    return _between_han(folded)
+    return re.sub(rf"(?<=[{_HAN}]) (?=[{_HAN}])", "", folded)
 
 
 def bare(text: str) -> str:
     """`text` (plain) without punctuation and emoji: what `exactly` compares."""
     words = " ".join(re.sub(r"[^\w\s']|_", " ", text).replace("'", "").split())
-    return _between_han(words)
-
-
-def _between_han(text: str) -> str:
-    return re.sub(rf"(?<=[{_HAN}]) (?=[{_HAN}])", "", text)
+    return re.sub(rf"(?<=[{_HAN}]) | (?=[{_HAN}])", "", words)
 
 
 @dataclass(slots=True)
@@ -90,9 +91,9 @@ class Condition(Written):
 
     @model_validator(mode="after")
     def _compile(self) -> "Condition":
-        if not (self.any or self.all or self.not_ or self.keywords or self.exactly or self.regex or self.intent) and not (
-            self.hours or self.condition or self.lang
-        ):
+        if not (
+            self.any or self.all or self.not_ or self.keywords or self.exactly or self.regex or self.intent
+        ) and not (self.hours or self.condition or self.lang):
             raise ValueError("a condition is empty")
         if not all(plain(word) for word in self.keywords) or not all(bare(plain(word)) for word in self.exactly):
             raise ValueError("a keyword is empty")

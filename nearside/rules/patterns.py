@@ -1,9 +1,9 @@
 """Regular expressions of operators: Python's `re`, refused where a customer's text could make it run away.
 
-Python's engine backtracks, so a pattern such as `(a+)+$` takes exponential time on a text made for it. When a pattern is loaded its
-worst case is estimated from its parsed form: how many ways each part can match at one place, multiplied along a sequence. A repeat
-without bound may hold nothing that can match in two ways (no repeat, no alternatives), and the product may not exceed
-`STEPS_LIMIT` for a text of `TEXT_LIMIT` characters; matching never sees more of a message than that.
+Python's engine backtracks, so a pattern such as `(a+)+$` takes exponential time on a text made for it. When a pattern is
+loaded its worst case is estimated from its parsed form: how many ways each part can match at one place, multiplied along
+a sequence. A repeat without bound may hold nothing that can match in two ways (no repeat, no alternatives), and the
+product may not exceed `STEPS_LIMIT` for a text of `TEXT_LIMIT` characters; matching never sees more of a message.
 """
 
 import importlib
@@ -37,7 +37,9 @@ def compile_pattern(source: str) -> re.Pattern[str]:
         raise ValueError(f"not a pattern: {error.msg if isinstance(error, re.error) else 'odd or too deep'}") from None
     starts = 1 if _is_anchored(tree) else TEXT_LIMIT
     if _ways(tree) * starts > STEPS_LIMIT:
-        raise ValueError(f"this pattern can run away: {source[:30]}… (no repeat inside a repeat; bound repeats as in `.{{0,30}}`)")
+        raise ValueError(
+            f"this pattern can run away: {source[:30]}… (no repeat inside a repeat; bound repeats as in `.{{0,30}}`)"
+        )
     return compiled
 
 

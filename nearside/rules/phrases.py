@@ -11,7 +11,9 @@ def _said(en: str, zh: str) -> LocalisedTemplate:
 class Phrases(Written):
     """Each can be replaced under `phrases:` in a rules file."""
 
-    cancelled: LocalisedTemplate = _said("All right, I've dropped that. What else can I do for you?", "好的，已取消。还有什么可以帮您？")
+    cancelled: LocalisedTemplate = _said(
+        "All right, I've dropped that. What else can I do for you?", "好的，已取消。还有什么可以帮您？"
+    )
     declined: LocalisedTemplate = _said("All right, I've changed nothing.", "好的，我没有做任何更改。")
     yes_or_no: LocalisedTemplate = _said("Please answer yes or no.", "请回答“是”或“否”。")
     not_understood: LocalisedTemplate = _said("I still didn't get that, sorry.", "抱歉，我还是没能明白。")
@@ -33,16 +35,16 @@ class Phrases(Written):
     offer_human: LocalisedTemplate = _said("Shall I pass you to a colleague?", "要我为您转接人工客服吗？")
     still_waiting: LocalisedTemplate = _said("Back to where we were:", "我们接着刚才的：")
     without_ticket: LocalisedTemplate = _said(
-        "I've marked this conversation for a colleague. Our ticket system doesn't answer right now, so I have no ticket number for you; "
-        "someone will reply here {{ hours.answer_time }}.",
+        "I've marked this conversation for a colleague. Our ticket system doesn't answer right now, so I have no ticket "
+        "number for you; someone will reply here {{ hours.answer_time }}.",
         "我已把这个对话转给同事。工单系统暂时没有响应，所以还没有工单号；同事会在{{ hours.answer_time }}在这里回复您。",
     )
     agent_owns: LocalisedTemplate = _said(
-        "A colleague has this conversation and sees your message. To talk to the assistant again, write “back to the assistant”.",
+        "A colleague has this conversation and sees your message. "
+        "To talk to the assistant again, write “back to the assistant”.",
         "这个对话已由同事接手，您的消息同事看得到。想继续和智能助手对话，请发送“返回助手”。",
     )
     back: LocalisedTemplate = _said("I'm back. What can I do for you?", "我回来了，请问有什么可以帮您？")
     yes: LocalisedList = LocalisedList({"en": ("Yes",), "zh": ("是",)})
     no: LocalisedList = LocalisedList({"en": ("No",), "zh": ("否",)})
     back_words: LocalisedList = LocalisedList({"en": ("Back to the assistant",), "zh": ("返回助手",)})
-

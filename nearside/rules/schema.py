@@ -68,7 +68,7 @@ class Slot(Written):
         return not (self.pattern or self.options)
 
     def read(self, text: str) -> str | None:
-        """The value in a message (through `plain`); a pattern's value is its first group that matched, else the whole."""
+        """The value in a message (through `plain`); a pattern's is its first group that matched, else the whole."""
         if self._pattern:
             match = search(self._pattern, text)
             if match is None:
@@ -127,7 +127,10 @@ class Arguments(RootModel[dict[str, Any]]):
 
     def render(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Empty texts are left out: an optional argument whose slot is empty is not sent."""
-        values = {name: self._texts[name].render(context) if name in self._texts else value for name, value in self.root.items()}
+        values = {
+            name: self._texts[name].render(context) if name in self._texts else value
+            for name, value in self.root.items()
+        }
         return {name: value for name, value in values.items() if value not in ("", None)}
 
 
@@ -150,7 +153,7 @@ class Failure(Written):
 
 
 class ToolStep(Written):
-    """Calls a tool and tells its result. `on_error` is keyed by the kinds the tool's `response.errors` names, or `default`."""
+    """Calls a tool and tells its result. `on_error` is keyed by what the tool's `response.errors` names, or `default`."""
 
     name: Name
     arguments: Arguments = Arguments({})

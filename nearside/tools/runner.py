@@ -42,9 +42,7 @@ class ToolResult:
 class ToolRunner:
     """`variables` are the tenant's addresses; `secret` gives a credential by name (raises ToolError)."""
 
-    def __init__(
-        self, client: httpx2.AsyncClient, variables: Mapping[str, str], secret: Callable[[str], str]
-    ) -> None:
+    def __init__(self, client: httpx2.AsyncClient, variables: Mapping[str, str], secret: Callable[[str], str]) -> None:
         self._client, self._variables, self._secret = client, variables, secret
         self._hosts = {_origin(url) for url in variables.values()} - {NO_ORIGIN}
 
@@ -78,11 +76,18 @@ class ToolRunner:
     def _address(self, call: ToolCall) -> str:
         base = self._variables.get(call.tool.request.base)
         if base is None:
-            raise ToolFailure("not_allowed", f"the variable {call.tool.request.base} is not set", where=call.tool.name, hint="[tools.variables]")
+            raise ToolFailure(
+                "not_allowed",
+                f"the variable {call.tool.request.base} is not set",
+                where=call.tool.name,
+                hint="[tools.variables]",
+            )
         # the argument may not take the place of a variable of the same name in the path
         url = base.rstrip("/") + HOLE.sub(lambda hole: _segment(hole.group(1), call), call.tool.request.path)
         if _origin(url) not in self._hosts:
-            raise ToolFailure("not_allowed", "the address is not one that [tools.variables] declares", where=call.tool.name)
+            raise ToolFailure(
+                "not_allowed", "the address is not one that [tools.variables] declares", where=call.tool.name
+            )
         return url
 
     async def _send(self, tool: Tool, request: httpx2.Request, attempts: int) -> tuple[int, bytes]:
@@ -93,7 +98,9 @@ class ToolRunner:
                 raise TimeoutError from None
             except (httpx2.HTTPError, httpx2.InvalidURL) as error:
                 if not left:
-                    raise ToolFailure("unavailable", f"the business API cannot be reached ({type(error).__name__})", where=tool.name) from None
+                    raise ToolFailure(
+                        "unavailable", f"the business API cannot be reached ({type(error).__name__})", where=tool.name
+                    ) from None
             else:
                 if status not in RETRY_STATUS or not left:
                     return status, content
@@ -104,13 +111,19 @@ class ToolRunner:
         try:
             content = bytearray()
             if response.headers.get("content-encoding", "identity") != "identity":
-                raise ToolFailure("bad_response", "what came back is compressed", where=tool.name, status=response.status_code)
+                raise ToolFailure(
+                    "bad_response", "what came back is compressed", where=tool.name, status=response.status_code
+                )
             async for chunk in response.aiter_raw():
                 content += chunk
                 if len(content) > tool.response.limit_bytes:
-                    raise ToolFailure("too_large", f"more than {tool.response.limit_bytes} bytes came back", where=tool.name)
+                    raise ToolFailure(
+                        "too_large", f"more than {tool.response.limit_bytes} bytes came back", where=tool.name
+                    )
             if response.is_success and not _is_json(response.headers.get("content-type", "")):
-                raise ToolFailure("bad_response", "what came back is no JSON", where=tool.name, status=response.status_code)
+                raise ToolFailure(
+                    "bad_response", "what came back is no JSON", where=tool.name, status=response.status_code
+                )
             return response.status_code, bytes(content)
         finally:
             await response.aclose()
@@ -123,7 +136,13 @@ def _read(tool: Tool, status: int, content: bytes) -> Any:
     if status >= 500:
         raise ToolFailure("unavailable", f"the business API answered {status}", where=tool.name, status=status)
     if not 200 <= status < 300:
-        raise ToolFailure("bad_response", f"the business API answered {status}", where=tool.name, status=status, hint="map it in response.errors")
+        raise ToolFailure(
+            "bad_response",
+            f"the business API answered {status}",
+            where=tool.name,
+            status=status,
+            hint="map it in response.errors",
+        )
     try:
         return tool.response.apply(json.loads(content) if content else {})
     except (ValueError, RecursionError):
@@ -178,11 +197,13 @@ def _is_json(content_type: str) -> bool:
 
 
 def read_secret(files: Mapping[str, Any], name: str) -> str:
-    """The first line of the file that `[tools.secrets]` names; read at each call, so that a rotated secret is used at once."""
+    """What stands in the file that `[tools.secrets]` names; read at each call, so that a rotated secret counts at once."""
     if name not in files:
         raise ToolFailure("not_allowed", f"the secret {name} is not set", hint="name its file in [tools.secrets]")
     try:
         text: str = files[name].read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
-        raise ToolError(f"the secret {name} cannot be read", where=str(files[name]), hint="check the file and its owner") from None
+        raise ToolError(
+            f"the secret {name} cannot be read", where=str(files[name]), hint="check the file and its owner"
+        ) from None
     return _header(text)

@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from nearside.operator_files import OperatorFile, Placed, Written, nearest
 from nearside.rules.patterns import TEXT_LIMIT, compile_pattern
-from nearside.templates import LocalisedTemplate, Text
+from nearside.templates import LocalisedTemplate
 from nearside.tools.errors import ToolFailure
 
 RESPONSE_LIMIT_BYTES = 64 * 1024
@@ -65,7 +65,7 @@ class HttpRequest(Written):
 
 
 class ResponseMapping(Written):
-    """`map`: result name → dotted path in the JSON (`order.items.0.name`), null where absent; without it the whole answer.
+    """`map`: result name → dotted path in the JSON (`items.0.name`), null where absent; without it the whole answer.
     `errors`: HTTP status → the kind that `on_error` of a rule names."""
 
     map: dict[Name, Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]] = {}
@@ -77,10 +77,10 @@ class ResponseMapping(Written):
 
 
 class Verify(Written):
-    """How a customer proves that the subject is theirs: a second fact, checked by a tool that answers `{"verified": true}`.
+    """How a customer proves that something is theirs: a second fact, checked by a tool that answers {"verified": true}.
 
-    `subject` is what gets proven, over the guarded tool's arguments: `order:{order_number}`. `arguments` are those of the
-    checking tool; `{fact}` is what the customer said."""
+    `subject` is what gets proven, over the guarded tool's arguments: `order:{order_number}`. `arguments` are those of
+    the checking tool; `{fact}` is what the customer said."""
 
     tool: Name
     subject: str = Field(min_length=1, max_length=200)
@@ -101,7 +101,10 @@ class Verify(Written):
 
     def fact(self, text: str, known: Container[str] = ()) -> str | None:
         """What a message says that is not `known` already: an order's number is no proof of the order."""
-        found = (next((group for group in match.groups() if group), match.group()) for match in self._pattern.finditer(text[:TEXT_LIMIT]))
+        found = (
+            next((group for group in match.groups() if group), match.group())
+            for match in self._pattern.finditer(text[:TEXT_LIMIT])
+        )
         return next((fact for fact in found if fact not in known), None)
 
     def subject_of(self, arguments: Mapping[str, Any]) -> str:
@@ -143,7 +146,9 @@ class Tool(Placed):
             raise ValueError(f"parameters are no JSON Schema: {str(error).splitlines()[0][:160]}") from None
         unknown = (set(HOLE.findall(self.verify.subject)) if self.verify else set()) - self.argument_names
         if unknown:
-            raise ValueError(f"verify.subject: there is no parameter {min(unknown)} ({nearest(min(unknown), self.argument_names)})")
+            raise ValueError(
+                f"verify.subject: there is no parameter {min(unknown)} ({nearest(min(unknown), self.argument_names)})"
+            )
         return self
 
     @property
@@ -167,7 +172,11 @@ class Tool(Placed):
 
     def fit(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Texts as the numbers and booleans that the parameters want: rules render texts only."""
-        types = {name: schema.get("type") for name, schema in self.parameters.get("properties", {}).items() if isinstance(schema, dict)}
+        types = {
+            name: schema.get("type")
+            for name, schema in self.parameters.get("properties", {}).items()
+            if isinstance(schema, dict)
+        }
         return {name: _fitted(value, types.get(name)) for name, value in arguments.items()}
 
 
@@ -240,9 +249,13 @@ def _check_verify(tool: Tool, tools: Mapping[str, Tool], file: OperatorFile) -> 
         return
     checker = tools.get(tool.verify.tool)
     if checker is None:
-        raise file.error(f"verify: there is no tool {tool.verify.tool}", ("verify", "tool"), nearest(tool.verify.tool, tools))
+        raise file.error(
+            f"verify: there is no tool {tool.verify.tool}", ("verify", "tool"), nearest(tool.verify.tool, tools)
+        )
     if checker.effect != "read" or checker.requires:
         raise file.error("verify: the checking tool must be a read that needs no proof itself", ("verify", "tool"))
     unknown = (set(tool.verify.arguments) - checker.argument_names) or (checker.required - set(tool.verify.arguments))
     if unknown:
-        raise file.error(f"verify: {checker.name} and these arguments differ in {min(unknown)}", ("verify", "arguments"))
+        raise file.error(
+            f"verify: {checker.name} and these arguments differ in {min(unknown)}", ("verify", "arguments")
+        )

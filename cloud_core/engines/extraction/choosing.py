@@ -69,7 +69,7 @@ def _whole_question(question: Question, request: EngineRequest) -> str:
 
 
 def _worth_adding(one: Scored, best: Scored) -> bool:
-    return one.expected >= best.expected and one.conflicting <= best.conflicting and one.foreign == best.foreign
+    return one.unexpected <= best.unexpected and one.conflicting <= best.conflicting and one.foreign == best.foreign
 
 
 def _without_repeats(ranked: Sequence[Scored]) -> list[Scored]:
@@ -85,7 +85,11 @@ def _without_repeats(ranked: Sequence[Scored]) -> list[Scored]:
         if not any(repeats):
             kept.append(one)
     said = [_numbers(one.line.text) for one in kept if not one.line.columns]
-    return [one for one in kept if not (one.line.columns and any(_numbers(one.line.text) <= numbers for numbers in said))]
+
+    def said_in_prose(row: Line) -> bool:
+        return any(_numbers(row.text) <= numbers for numbers in said)
+
+    return [one for one in kept if not (one.line.columns and said_in_prose(one.line))]
 
 
 def _numbers(text: str) -> frozenset[str]:

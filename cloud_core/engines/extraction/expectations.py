@@ -9,12 +9,14 @@ class Expectation:
     name: str
     asked: re.Pattern[str]
     answered: re.Pattern[str]
+    loss: float
+    """Of score, for a line of another shape."""
 
 
-def _expectation(name: str, asked: str, answered: str) -> Expectation:
+def _expectation(name: str, asked: str, answered: str, loss: float = 0.25) -> Expectation:
     """Patterns are written in verbose form: white space and line ends in them mean nothing."""
     flags = re.IGNORECASE | re.VERBOSE
-    return Expectation(name, re.compile(asked, flags), re.compile(answered, flags))
+    return Expectation(name, re.compile(asked, flags), re.compile(answered, flags), loss)
 
 
 _PRICE = _expectation(
@@ -32,8 +34,10 @@ _WEIGHT = _expectation(
 )
 _HOURS = _expectation(
     "hours",
-    r"\b(?:opening|business|office)\ (?:hours|times)\b | \bwhen\ (?:do|does|are|is)\b.*\b(?:open|close[sd]?)\b | 营业时间 | 几点[开关]门",
+    r"""\b(?:opening|business|office)\ (?:hours|times)\b | \bwhen\ (?:do|does|are|is)\b.*\b(?:open|close[sd]?)\b
+    | 营业时间 | 几点[开关]门""",
     r"\d{1,2}[:.]\d\d | \d\s?(?:am|pm|a\.m|p\.m|o'clock)\b | [\d一二三四五六七八九十]\s?点",
+    loss=0.75,
 )
 _DURATION = _expectation(
     "duration",

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from cloud_core.engines.base import Term
 from cloud_core.engines.extraction.asked import SIZE_WEIGHT, Asked
+from cloud_core.engines.extraction.expectations import Expectation
 from cloud_core.engines.extraction.lines import Line, Text
 from cloud_core.messages import Lang
 from nearside.lexical import has_cjk, is_stop_word, words
@@ -17,7 +18,7 @@ from nearside.lexical import has_cjk, is_stop_word, words
 BY_VARIANT, BY_PART, BY_CHARACTER = 0.75, 0.7, 0.3
 IN_CONTEXT, NEARBY = 0.8, 0.4
 OWN_WEIGHT, DETAIL_WEIGHT = 0.5, 0.3
-UNEXPECTED, CONFLICTING, DANGLING, FOREIGN, SIGNPOST, LATE = 0.5, 0.6, 0.6, 0.2, 0.3, 0.1
+CONFLICTING, DANGLING, FOREIGN, SIGNPOST, LATE = 0.6, 0.6, 0.2, 0.3, 0.1
 _MOST_BEFORE = 5
 _SIGNPOST = re.compile(
     r"(?:this|these) (?:page|manual|guide|terms|document|section|chapter|tables?)\b"
@@ -25,7 +26,7 @@ _SIGNPOST = re.compile(
     re.IGNORECASE,
 )
 # where half of the answers would be wrong, and how fast that changes; with and without the encoder's word
-_EVEN, _STEEPNESS = {"en": 1.3, "zh": 0.9}, {"en": 6.0, "zh": 7.0}
+_EVEN, _STEEPNESS = {"en": 1.3, "zh": 0.93}, {"en": 6.0, "zh": 7.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Scored:
     coverage: float
     own: float
     detail: float
-    expected: bool
+    unexpected: float
     late: float
     conflicting: bool
     foreign: bool
@@ -54,7 +55,7 @@ class Scored:
     @property
     def score(self) -> float:
         gained = self.coverage + OWN_WEIGHT * self.own + DETAIL_WEIGHT * self.detail + self.cosine
-        lost = UNEXPECTED * (not self.expected) + CONFLICTING * self.conflicting + DANGLING * self.dangling
+        lost = self.unexpected + CONFLICTING * self.conflicting + DANGLING * self.dangling
         return gained - lost - FOREIGN * self.foreign - SIGNPOST * self.signpost - LATE * self.late
 
 
@@ -79,13 +80,17 @@ def score(line: Line, asked: Asked, lang: Lang) -> Scored:
         around / total,
         inside / total,
         detail_found / detail if detail else 1.0,
-        expected=asked.expectation is None or asked.expectation.answered.search(line.text) is not None,
+        unexpected=_unexpected(line, asked.expectation),
         late=_late(line, asked),
         conflicting=_conflicting(line, asked),
         foreign=line.passage.lang != lang,
         signpost=_SIGNPOST.match(line.text) is not None,
         dangling=asked.dangling,
     )
+
+
+def _unexpected(line: Line, expectation: Expectation | None) -> float:
+    return expectation.loss if expectation and not expectation.answered.search(line.text) else 0.0
 
 
 def found(term: Term, text: Text) -> float:

@@ -1,0 +1,89 @@
+"""The programs that benchmarks need, each started when it is first asked for."""
+
+import json
+import os
+import ssl
+import subprocess
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from edge_node.settings import EdgeSettings, load
+from nearside.tls import client_context
+from tests import servers
+
+WITHOUT_RATES = {
+    "EDGE__LIMITS__CUSTOMER_PER_S": "100000",
+    "EDGE__LIMITS__CUSTOMER_BURST": "100000",
+    "EDGE__LIMITS__TENANT_PER_S": "100000",
+    "EDGE__LIMITS__TENANT_BURST": "100000",
+}
+"""One client stands for thousands of customers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """`benchmarks.bare`, running."""
+
+    folder: Path
+    port: int
+    rpc_port: int
+    pid: int
+
+    @property
+    def tls(self) -> ssl.SSLContext:
+        return client_context(self.folder / "ca.crt")
+
+
+class Stage:
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._bare: Bare | None = None
+        self._demo: servers.Demo | None = None
+        self._of_bare, self._of_demo = ExitStack(), ExitStack()
+
+    def __enter__(self) -> Self:
+        os.environ.update(WITHOUT_RATES)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end_demo()
+        self._of_bare.close()
+
+    @property
+    def demo(self) -> servers.Demo:
+        """The demo company. A first start loads its documents."""
+        if self._demo is None:
+            self._demo = self._of_demo.enter_context(servers.demo(self.home / "demo"))
+        return self._demo
+
+    def end_demo(self) -> None:
+        self._of_demo.close()
+        self._demo = None
+
+    @property
+    def edge(self) -> EdgeSettings:
+        """The demo's settings of the edge; they stay when the demo is ended."""
+        return load(self.home / "demo" / "edge" / "edge.toml")
+
+    @property
+    def bare(self) -> Bare:
+        if self._bare is None:
+            self._bare = self._start_bare()
+        return self._bare
+
+    def _start_bare(self) -> Bare:
+        folder = self.home / "bare"
+        folder.mkdir(parents=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.bare", str(folder)],
+            cwd=servers.ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdin and process.stdout
+        self._of_bare.enter_context(process)
+        self._of_bare.callback(process.stdin.close)
+        return Bare(folder, pid=process.pid, **json.loads(process.stdout.readline()))
