@@ -28,6 +28,7 @@ _CLOSERS = {
     "en": ("", " please", " thanks", " thank you", " please, thanks", " ???"),
     "zh": ("", "，谢谢", "，谢谢您", "，麻烦了", " 谢谢！", "？？"),
 }
+_PROBE = (2, 4)
 
 
 class FaqQuestions:
@@ -36,41 +37,39 @@ class FaqQuestions:
     def __init__(self, file: Path, seed: int = 7) -> None:
         self._random = random.Random(seed)
         self._answers: dict[str, frozenset[str]] = {}
-        self._written: list[tuple[str, frozenset[str]]] = []
+        written: dict[str, frozenset[str]] = {}
         for entry in yaml.safe_load(file.read_text(encoding="utf-8")):
             texts = [entry[lang] for lang in ("en", "zh") if lang in entry]
             answers = frozenset(text["answer"].strip() for text in texts)
-            self._written += [(question, answers) for text in texts for question in _questions(text)]
+            written.update((question, answers) for text in texts for question in _questions(text))
+        self._written = list(written.items())
         self._random.shuffle(self._written)
 
-    def written(self) -> list[str]:
-        """As they stand in the file, shuffled."""
-        return [question for question, _ in self._written]
-
-    def answers_to(self, text: str) -> frozenset[str]:
-        """The approved answers to a text that was handed out, one per language."""
-        return self._answers[text]
-
-    def probes(self, count: int) -> Iterator[str]:
-        """One variation each of the first questions."""
-        for question, answers in self._written[:count]:
-            text = _varied(question, 2, 4)
-            self._answers[text] = answers
-            yield text
+    def probes(self, count: int) -> list[str]:
+        """One variation each of `count` questions; the others are forgotten."""
+        self._written = self._written[:count]
+        return [self._vary(question, answers, *_PROBE) for question, answers in self._written]
 
     def keep(self, understood: set[str]) -> None:
-        """From now on only questions whose probe is among `understood`."""
-        self._written = [pair for pair in self._written if _varied(pair[0], 2, 4) in understood]
+        """From now on only the questions whose probe is among `understood`."""
+        self._written = [pair for pair in self._written if _varied(pair[0], *_PROBE) in understood]
+
+    def is_answer(self, text: str, reply: str) -> bool:
+        """Whether a reply is the approved answer to a text that was handed out here."""
+        return reply in self._answers[text]
 
     def distinct(self) -> Iterator[str]:
-        """Every other variation, in random order."""
-        places = itertools.product(range(len(_OPENERS["en"])), range(len(_CLOSERS["en"])), self._written)
-        texts = [(_varied(question, opener, closer), answers) for opener, closer, (question, answers) in places]
-        self._random.shuffle(texts)
-        for text, answers in texts:
-            if text not in self._answers:
-                self._answers[text] = answers
-                yield text
+        """Every other variation of the questions kept, in random order."""
+        places = list(itertools.product(range(len(_OPENERS["en"])), range(len(_CLOSERS["en"])), self._written))
+        self._random.shuffle(places)
+        for opener, closer, (question, answers) in places:
+            if _varied(question, opener, closer) not in self._answers:
+                yield self._vary(question, answers, opener, closer)
+
+    def _vary(self, question: str, answers: frozenset[str], opener: int, closer: int) -> str:
+        text = _varied(question, opener, closer)
+        self._answers[text] = answers
+        return text
 
 
 def _questions(text: dict[str, Any]) -> Iterator[str]:

@@ -68,7 +68,8 @@ class EdgeSettings(Section):
     limits: Limits = Field(Limits(), description="What the edge takes before it says 429.")
     log: Log = Field(Log(), description="JSON lines on standard error; never a customer's words.")
     tenants: Mapping[TenantId, TenantSettings] = Field(
-        default_factory=dict, description="The companies this edge serves. At the end of this file: [tenants.ID], and below it content = …"
+        default_factory=dict,
+        description="The companies this edge serves. At the end of this file: [tenants.ID], and below it content = …",
     )
 
 

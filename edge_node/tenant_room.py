@@ -26,9 +26,6 @@ from nearside.nearest import Example, NearestIndex
 from nearside.operator_files import LANGS
 from nearside.sealing import KeyRing, derive
 
-CLARIFY_FROM = 0.4
-"""Two FAQ entries at least this likely are offered as a question back; it must lie below the tenant's threshold."""
-
 
 @dataclass(frozen=True, slots=True)
 class Means:
@@ -53,23 +50,21 @@ async def open_room(tenant_id: str, content_folder: Path, means: Means, stack: c
     stack.push_async_callback(tools.close)
     index = await asyncio.to_thread(NearestIndex.build, _examples(content), means.encoder, folder / "examples.npz")
     entries = _faq_entries(content)
-    responders = (
-        rules.Responder(
-            content.rules,
-            content.tools,
-            content.hours,
-            call_tool=tools.run,
-            nearest_intent=nearest_intent,
-            now=lambda: datetime.now(UTC),
-        ),
-        faq.Responder(entries, content.settings.faq.threshold, CLARIFY_FROM, _faq_version(content)),
+    approved = faq.Responder(entries, content.settings.faq.threshold, _faq_version(content))
+    business = rules.Responder(
+        content.rules,
+        content.tools,
+        content.hours,
+        call_tool=tools.run,
+        nearest_intent=nearest_intent,
+        now=lambda: datetime.now(UTC),
     )
     core = CoreStep(means.uplink, derive(key, "conversation-ref"), means.turn_s)
     return TenantRoom(
         tenant=_tenant(tenant_id, content),
         store=store,
         semantics=Semantics(means.encoder, index, means.encoding),
-        ladder=Ladder(responders, core, Fallback(entries).apologise),
+        ladder=Ladder((business, approved), core, approved, Fallback(entries).apologise),
         interrupts=content.rules.interrupts,
     )
 

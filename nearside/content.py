@@ -43,7 +43,7 @@ Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 
 
 class ToolSettings(Written):
-    """`variables`: addresses that tools may call, other words in requests. `secrets`: files, relative to tenant.toml."""
+    """`variables`: addresses that tools may call, words for requests. `secrets`: files, relative to tenant.toml."""
 
     variables: dict[Key, str] = {}
     secrets: dict[Key, Path] = {}

@@ -19,7 +19,7 @@ OPTIONS = (
     ("grpc.keepalive_time_ms", 20_000),  # a dead edge is noticed
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),  # edges ping every 10 s
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),  # edges ping every 10 s
 )
 
 

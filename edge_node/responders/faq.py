@@ -1,11 +1,19 @@
 """Approved answers: the FAQ entry that a turn means, if that is sure enough; a question back if it is nearly so."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from edge_node.messages import Lang, Reply, Turn
 from edge_node.responders.semantic import FAQ
+from nearside.nearest import Match
 from nearside.origins import Reason, Source
+
+CLOSE = 0.25
+"""Two entries at most this far below the threshold are offered as a question back."""
+LIKELY = 0.2
+"""An entry at most this far below the threshold answers once the core has found nothing."""
+WORTH_SHOWING = 0.35
+SHOWN = 3
 
 CLARIFY: Mapping[Lang, str] = {"en": "Did you mean one of these?", "zh": "您想问的是不是："}
 
@@ -20,29 +28,49 @@ class FaqEntry:
 
 
 class Responder:
-    """`threshold` is the confidence at which an entry answers; from `clarify_from` on, two or more are offered."""
+    """`threshold` is the confidence at which an entry answers at once."""
 
-    def __init__(self, entries: Mapping[str, FaqEntry], threshold: float, clarify_from: float, version: str) -> None:
-        self._entries, self._threshold, self._clarify_from = entries, threshold, clarify_from
-        self._version = version
+    def __init__(self, entries: Mapping[str, FaqEntry], threshold: float, version: str) -> None:
+        self._entries, self._threshold, self._version = entries, threshold, version
 
     async def answer(self, turn: Turn) -> Reply | None:
-        matches = [match for match in await turn.nearest() if match.label.startswith(FAQ)]
-        if not matches:
-            return None
-        best = matches[0]
-        if best.confidence >= self._threshold:
-            entry = self._entries[best.label.removeprefix(FAQ)]
-            return Reply(
-                entry.answers[turn.lang],
-                Source.FAQ,
-                Reason.MATCHED,
-                best.confidence,
-                knowledge_version=self._version,
-            )
-        close = [match for match in matches if match.confidence >= self._clarify_from]
-        if len(close) < 2:
-            return None
-        questions = [self._entries[match.label.removeprefix(FAQ)].questions[turn.lang] for match in close[:3]]
-        text = "\n".join([CLARIFY[turn.lang], *(f"- {question}" for question in questions)])
-        return Reply(text, Source.FAQ, Reason.CLARIFY, best.confidence, quick_replies=tuple(questions))
+        matches = await self._matches(turn)
+        if matches and matches[0].confidence >= self._threshold:
+            return self._reply(turn, matches[0])
+        close = [match for match in matches if match.confidence >= self._threshold - CLOSE]
+        return self._ask_which(turn, close) if len(close) >= 2 else None
+
+    async def likely(self, turn: Turn) -> Reply | None:
+        """An entry that was not sure enough to answer at once, but is better than nothing."""
+        matches = await self._matches(turn)
+        return self._reply(turn, matches[0]) if matches and matches[0].confidence >= self._threshold - LIKELY else None
+
+    async def suggest(self, turn: Turn, reply: Reply) -> Reply:
+        """`reply`, which says that nothing was found, with the nearest questions that have an answer."""
+        near = [match for match in await self._matches(turn) if match.confidence >= WORTH_SHOWING][:SHOWN]
+        if not near:
+            return reply
+        questions = self._questions(turn, near)
+        return replace(reply, text=_listed(f"{reply.text}\n{CLARIFY[turn.lang]}", questions), quick_replies=questions)
+
+    async def _matches(self, turn: Turn) -> list[Match]:
+        return [match for match in await turn.nearest() if match.label.startswith(FAQ)]
+
+    def _reply(self, turn: Turn, match: Match) -> Reply:
+        answer = self._entry(match).answers[turn.lang]
+        return Reply(answer, Source.FAQ, Reason.MATCHED, match.confidence, knowledge_version=self._version)
+
+    def _ask_which(self, turn: Turn, close: Sequence[Match]) -> Reply:
+        questions = self._questions(turn, close[:SHOWN])
+        text = _listed(CLARIFY[turn.lang], questions)
+        return Reply(text, Source.FAQ, Reason.CLARIFY, close[0].confidence, quick_replies=questions)
+
+    def _questions(self, turn: Turn, matches: Sequence[Match]) -> tuple[str, ...]:
+        return tuple(self._entry(match).questions[turn.lang] for match in matches)
+
+    def _entry(self, match: Match) -> FaqEntry:
+        return self._entries[match.label.removeprefix(FAQ)]
+
+
+def _listed(text: str, questions: Sequence[str]) -> str:
+    return "\n".join([text, *(f"- {question}" for question in questions)])

@@ -18,8 +18,8 @@ def _phrases(text: str) -> frozenset[str]:
 
 _YES = _phrases(
     """yes|y|yep|yeah|yup|ya|sure|ok|okay|k|of course|please|please do|confirm|confirmed|i confirm|correct|right|
-    go ahead|do it|absolutely|definitely|sounds good|thats right|alright|all right|fine|exactly|go for it|i do|sure thing|
-    是|是的|对|对的|好|好的|好啊|好吧|好呀|可以|可以的|行|嗯|嗯嗯|没错|确认|确定|要|要的|需要|当然|当然可以|同意|
+    go ahead|do it|absolutely|definitely|sounds good|thats right|alright|all right|fine|exactly|go for it|i do|
+    sure thing|是|是的|对|对的|好|好的|好啊|好吧|好呀|可以|可以的|行|嗯|嗯嗯|没错|确认|确定|要|要的|需要|当然|当然可以|同意|
     请取消|确认取消|请转接|转接|ok的|麻烦了|麻烦你了|没问题|好的谢谢|是的谢谢|好的确认|是的确认|是的取消|
     是的请取消|好的取消|对取消"""
 )

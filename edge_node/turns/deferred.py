@@ -75,7 +75,7 @@ class Deferred:
     async def _reply(self, room: TenantRoom, turn: Turn) -> Reply:
         if self._is_expired(turn):
             return Reply(EXPIRED[turn.lang], Source.FALLBACK, Reason.EXPIRED, confidence=0.0)
-        return await room.ladder.core.answer(turn, None)
+        return await room.ladder.ask_core(turn, None)
 
     def _is_expired(self, turn: Turn) -> bool:
         return time.time() - turn.received_at > self._expiry_s

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 from edge_node.messages import Reply, Turn
 from edge_node.responders.base import Responder
@@ -16,11 +17,22 @@ log = logger("turns")
 Apologise = Callable[[Turn, Reason], Awaitable[Reply]]
 
 
+class Approved(Protocol):
+    """What the approved answers still have to say once the core has found nothing."""
+
+    async def likely(self, turn: Turn) -> Reply | None: ...
+
+    async def suggest(self, turn: Turn, reply: Reply) -> Reply: ...
+
+
 class Ladder:
     """The steps of one tenant, tried in order."""
 
-    def __init__(self, responders: Sequence[Responder], core: CoreStep, apologise: Apologise) -> None:
-        self._responders, self.core, self._apologise = responders, core, apologise
+    def __init__(
+        self, responders: Sequence[Responder], core: CoreStep, approved: Approved, apologise: Apologise
+    ) -> None:
+        self._responders, self.core = responders, core
+        self._approved, self._apologise = approved, apologise
 
     async def climb(self, turn: Turn, show: ShowDraft, interrupted: asyncio.Event) -> Reply:
         """Waiting for the core is the one step that `interrupted` ends; a tool call always runs to its end."""
@@ -28,12 +40,20 @@ class Ladder:
             if (reply := await responder.answer(turn)) is not None:
                 return reply
         try:
-            asked = asyncio.create_task(self.core.answer(turn, show))
+            asked = asyncio.create_task(self.ask_core(turn, show))
             reply = await _unless(interrupted, asked)
             return reply or Reply(STOPPED[turn.lang], Source.RULE, Reason.CANCELLED)
         except UplinkError as error:
             log.warning("core_step_failed", turn_id=turn.turn_id, reason=error.reason.value, error=failure(error))
             return await self._apologise(turn, error.reason)
+
+    async def ask_core(self, turn: Turn, show: ShowDraft | None) -> Reply:
+        """Raises UplinkError. Without `show` nothing is streamed: a late answer, or one that may be replaced."""
+        likely = await self._approved.likely(turn)
+        reply = await self.core.answer(turn, None if likely else show)
+        if reply.reason is not Reason.NO_EVIDENCE:
+            return reply
+        return likely or await self._approved.suggest(turn, reply)
 
 
 async def _unless(interrupted: asyncio.Event, work: "asyncio.Task[Reply]") -> Reply | None:

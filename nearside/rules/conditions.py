@@ -14,7 +14,7 @@ from nearside.rules.patterns import compile_pattern, search
 
 EXPRESSION_LIMIT = 512
 CONTEXT = frozenset({"slots", "lang", "hours", "owner", "channel", "customer"})
-"""What a CEL condition may speak of: the maps `slots` (`slots.order_number`) and `hours` (`hours.open`), and strings."""
+"""What a CEL condition may speak of: the maps `slots` (`slots.order_number`) and `hours` (`hours.open`); strings."""
 
 _COMPREHENSION = re.compile(r"\.\s*(all|exists|exists_one|map|filter)\s*\(")
 _HAN = "\u3400-\u9fff"

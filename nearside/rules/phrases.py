@@ -35,8 +35,8 @@ class Phrases(Written):
     offer_human: LocalisedTemplate = _said("Shall I pass you to a colleague?", "要我为您转接人工客服吗？")
     still_waiting: LocalisedTemplate = _said("Back to where we were:", "我们接着刚才的：")
     without_ticket: LocalisedTemplate = _said(
-        "I've marked this conversation for a colleague. Our ticket system doesn't answer right now, so I have no ticket "
-        "number for you; someone will reply here {{ hours.answer_time }}.",
+        "I've marked this conversation for a colleague. Our ticket system doesn't answer right now, so I have no "
+        "ticket number for you; someone will reply here {{ hours.answer_time }}.",
         "我已把这个对话转给同事。工单系统暂时没有响应，所以还没有工单号；同事会在{{ hours.answer_time }}在这里回复您。",
     )
     agent_owns: LocalisedTemplate = _said(

@@ -153,7 +153,7 @@ class Failure(Written):
 
 
 class ToolStep(Written):
-    """Calls a tool and tells its result. `on_error` is keyed by what the tool's `response.errors` names, or `default`."""
+    """Calls a tool and tells its result. `on_error`: by a kind of the tool's `response.errors`, or `default`."""
 
     name: Name
     arguments: Arguments = Arguments({})

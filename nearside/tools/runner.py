@@ -197,7 +197,7 @@ def _is_json(content_type: str) -> bool:
 
 
 def read_secret(files: Mapping[str, Any], name: str) -> str:
-    """What stands in the file that `[tools.secrets]` names; read at each call, so that a rotated secret counts at once."""
+    """What stands in the file that `[tools.secrets]` names; read at each call, so a rotated secret counts at once."""
     if name not in files:
         raise ToolFailure("not_allowed", f"the secret {name} is not set", hint="name its file in [tools.secrets]")
     try:

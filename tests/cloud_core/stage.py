@@ -151,10 +151,12 @@ class ScriptedEngine:
     """Plays its script at every call; a step may be an error to raise, or an event to wait for."""
 
     def __init__(self, *script: EngineEvent | Exception | asyncio.Event) -> None:
-        self.script, self.calls, self.closed = script, 0, 0
+        self.script, self.calls = script, 0
+        self.started, self.ended = asyncio.Event(), asyncio.Event()
 
     async def stream(self, request: EngineRequest) -> AsyncIterator[EngineEvent]:
         self.calls += 1
+        self.started.set()
         try:
             for step in self.script:
                 if isinstance(step, Exception):
@@ -164,7 +166,7 @@ class ScriptedEngine:
                 else:
                     yield step
         finally:
-            self.closed += 1
+            self.ended.set()
 
 
 def turns_with(engine: ScriptedEngine, withheld: Callable[[str], None] = lambda kind: None) -> Turns:
@@ -175,7 +177,9 @@ def turns_with(engine: ScriptedEngine, withheld: Callable[[str], None] = lambda 
 async def answering(core: Core, engine: ScriptedEngine, *, max_in_flight: int = 8) -> AsyncIterator[TurnMetrics]:
     """The gRPC door of this core in this process, with a scripted engine behind it."""
     metrics = TurnMetrics(CollectorRegistry())
-    service = TurnService(turns_with(engine), open_tenants(core.settings).get, metrics, max_in_flight, 20.0)
+    service = TurnService(
+        turns_with(engine, metrics.count_withheld), open_tenants(core.settings).get, metrics, max_in_flight, 20.0
+    )
     door = RpcDoor(service, core.settings.grpc, drain_s=5.0)
     await door.start()
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from edge_node.messages import Branding, Conversation, Delivery, Draft, Inbound, MaskedTurn, Reply, Tenant, Turn
+from edge_node.responders import faq
 from edge_node.responders.base import Responder
 from edge_node.responders.fallback import Fallback
 from edge_node.storage.store import TenantStore
@@ -104,7 +105,8 @@ async def staged(
 ) -> AsyncIterator[Stage]:
     store = await TenantStore.open(folder / "edge.db", KEY)
     uplink = uplink or ScriptedUplink()
-    ladder = Ladder(responders, CoreStep(uplink, b"k" * 32, 5.0), Fallback({}).apologise)
+    core = CoreStep(uplink, b"k" * 32, 5.0)
+    ladder = Ladder(responders, core, faq.Responder({}, 0.75, "1"), Fallback({}).apologise)
     room = TenantRoom(TENANT, store, NoSemantics(), ladder, interrupts)
     stage: Stage
 

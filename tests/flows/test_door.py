@@ -101,7 +101,9 @@ def test_the_events_of_a_conversation_are_streamed_to_whoever_has_the_key(demo: 
     demo.ask("hello", "sse")
     with demo.client() as client, client.stream("GET", "/v1/demo/conversations/sse/events?after=0") as stream:
         lines = stream.iter_lines()
-        events = [json.loads(line.removeprefix("data: ")) for line in (next(lines) for _ in range(8)) if line[:5] == "data:"]
+        events = [
+            json.loads(line.removeprefix("data: ")) for line in (next(lines) for _ in range(8)) if line[:5] == "data:"
+        ]
     assert [event["type"] for event in events] == ["message", "reply"]
     with demo.client(key="nsk_wrong") as client:
         assert_problem(client.get("/v1/demo/conversations/sse/events"), 401)

@@ -1,7 +1,6 @@
 """The gRPC door with real certificates on a real port; the engine behind it plays a script."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
@@ -104,8 +103,7 @@ async def test_a_repeat_while_the_first_is_at_work_waits_for_its_answer(core: Co
     engine = ScriptedEngine(gate, GOOD, GROUNDED)
     async with stage.answering(core, engine):
         first, second = asyncio.create_task(ask(core, stage.start())), asyncio.create_task(ask(core, stage.start()))
-        while not engine.calls:
-            await asyncio.sleep(0.01)
+        await engine.started.wait()
         await asyncio.sleep(0.1)
         gate.set()
         answers = await asyncio.gather(first, second)
@@ -121,7 +119,7 @@ async def test_cancel_stops_the_engine_and_frees_the_turn(core: Core) -> None:
             assert kinds([await call.read(), await call.read()]) == ["accepted", "delta"]  # type: ignore[list-item]
             await call.write(turn_pb2.ConverseRequest(tenant_id="demo", turn_id="t-1", cancel=turn_pb2.Cancel()))
             assert await call.code() is grpc.StatusCode.CANCELLED
-        assert engine.closed == 1
+        assert engine.ended.is_set()
         assert count(metrics, "cancelled") == 1
         engine.script = (GOOD, GROUNDED)
         assert kinds(await ask(core, stage.start()))[-1] == "final"
@@ -129,15 +127,12 @@ async def test_cancel_stops_the_engine_and_frees_the_turn(core: Core) -> None:
 
 async def test_an_edge_that_goes_away_stops_its_turn(core: Core) -> None:
     engine = ScriptedEngine(GOOD, asyncio.Event())
-    async with stage.answering(core, engine) as metrics:
+    async with stage.answering(core, engine):
         async with stage.calling(core) as call:
             await call.write(stage.start())
             await call.read()
             await call.read()
-        while not engine.closed:
-            await asyncio.sleep(0.01)
-        while metrics.in_flight._value.get():
-            await asyncio.sleep(0.01)
+        await engine.ended.wait()
 
 
 async def test_a_turn_beyond_the_limit_is_refused_at_once_with_a_hint_when_to_retry(core: Core) -> None:
@@ -269,9 +264,3 @@ async def test_without_a_certificate_of_this_authority_nobody_comes_in(
     async with stage.answering(core, engine):
         assert (await refusal(core, stage.start(), credentials=credentials))[0] is grpc.StatusCode.UNAVAILABLE
     assert engine.calls == 0
-
-
-@pytest.fixture
-async def _no_task_is_left() -> AsyncIterator[None]:
-    yield
-    assert asyncio.all_tasks() == {asyncio.current_task()}

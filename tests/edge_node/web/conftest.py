@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page
 from tests.browser import chromium
 from tests.edge_node.web.stand_in import StandIn, running
 
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as started:

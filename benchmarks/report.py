@@ -1,0 +1,83 @@
+"""The figures as a table for people and as JSON for programs."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from benchmarks.figures import Figure, Section
+from benchmarks.machine import Machine
+
+STYLES = {"met": "green", "missed": "red", "": ""}
+WIDTH = 140
+
+
+class Report:
+    """Sections are drawn as they come."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._sections: list[Section] = []
+        self._console = Console(highlight=False)
+        if not self._console.is_terminal:
+            self._console.width = WIDTH
+
+    def open(self) -> None:
+        machine = self._machine
+        self._console.print(f"\n[bold]Nearside[/bold] on {machine.cpu}, {machine.cores} cores, {machine.memory_gib} GiB")
+        self._console.print(f"  {machine.system}, Python {machine.python}, load average {machine.load}", style="dim")
+        if machine.is_busy:
+            self._console.print("  others use this machine at the moment: trust the ratios, not the figures", style="yellow")
+
+    def add(self, section: Section) -> None:
+        self._sections.append(section)
+        table = Table(box=box.SIMPLE_HEAD, title=section.title, title_justify="left", title_style="bold", pad_edge=False)
+        table.add_column("", min_width=44, max_width=60)
+        table.add_column("figure", justify="right", min_width=15, no_wrap=True)
+        table.add_column("limit, same run", min_width=20)
+        table.add_column("ratio", justify="right", min_width=6)
+        table.add_column("budget", min_width=24)
+        table.add_column("", min_width=6)
+        for figure in section.figures:
+            table.add_row(*_cells(figure))
+        self._console.print(table)
+        for note in section.notes:
+            self._console.print(f"  {note}", style="dim")
+
+    def close(self, took_s: float) -> None:
+        judged = [figure.verdict for section in self._sections for figure in section.figures if figure.budget]
+        self._console.print(f"\n{judged.count('met')} of {len(judged)} budgets met; took {took_s:.0f} s")
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "machine": asdict(self._machine),
+            "sections": [
+                {**asdict(section), "figures": [_as_json(figure) for figure in section.figures]}
+                for section in self._sections
+            ],
+        }
+
+
+def _as_json(figure: Figure) -> dict[str, Any]:
+    return {**asdict(figure), "ratios": figure.ratios, "verdict": figure.verdict or None}
+
+
+def _cells(figure: Figure) -> Sequence[str | Text]:
+    return (
+        figure.name,
+        f"{_number(figure.value)} {figure.unit:7}",
+        "\n".join(f"{_number(limit.value)} {limit.name}" for limit in figure.limits),
+        "\n".join(f"{_number(ratio)} ×" for ratio in figure.ratios),
+        figure.budget.text if figure.budget else "",
+        Text(figure.verdict, style=STYLES[figure.verdict]),
+    )
+
+
+def _number(value: float) -> str:
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
