@@ -71,9 +71,9 @@ async def demo(places: Places, board: Board, say_where: Callable[[str], None]) -
     try:
         await until(stop, company.start(children))
         if not stop.is_set():
+            say_where(f"{company.chat} (process {os.getpid()}; Ctrl-C in its terminal ends it)")
             board.say("")  # the spinner's last control codes stay off the line that programs wait for
             board.say(f"ready  {company.chat}  (keys and addresses: {places.env}; Ctrl-C ends it)")
-            say_where(f"{company.chat} (process {os.getpid()}; Ctrl-C in its terminal ends it)")
             children.watch()
             await stop.wait()
     finally:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cloud_core.knowledge import passages as cutting
 from cloud_core.knowledge.documents import Document, DocumentInfo, Report, Status, Unreadable
@@ -16,12 +17,11 @@ from cloud_core.knowledge.ranking import OTHER_LANGUAGE, fuse, without_duplicate
 from cloud_core.knowledge.store import MOST_UNKNOWN, Entry, Store
 from cloud_core.messages import HistoryItem, Lang, Passage
 from nearside.database import Connection
-from nearside.encoder import Encoding, TextEncoder
+from nearside.encoder import TextEncoder
 from nearside.lexical import has_cjk, language_of
 
 _CANDIDATES = 60
-_MOST_TERMS = 24
-VARIANT_WEIGHT = 0.5
+VARIANT_WEIGHT = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,11 @@ class KnowledgeBase:
     def look_up(self, text: str, lang: Lang, limit: int = 8, history: Sequence[HistoryItem] = ()) -> Evidence:
         """Passages, how much each word of the question tells, and the version, all of one moment."""
         query = understand(text, history)
-        encoding = self._encoder.encode(_dense_text(query))
+        vector = self._vector(query)
         with self._store.transaction(writing=False):
             terms = tuple(self._weighed(query))
             lexical = self._lexical(query, terms)
-            dense = self._store.dense(encoding.vector, _CANDIDATES) if _tells(encoding, text) else []
+            dense = self._store.dense(vector, _CANDIDATES) if vector is not None else []
             fused = fuse(lexical, dense)
             found = self._store.passages(list(fused))
             version = self._store.version()
@@ -87,6 +87,14 @@ class KnowledgeBase:
         ]
         ranked.sort(key=lambda passage: (-passage.score, passage.passage_id))
         return Evidence(version, tuple(without_duplicates(ranked, limit)), terms)
+
+    def _vector(self, query: Query) -> NDArray[np.float32] | None:
+        """None where it would mislead: the encoder has pieces for many Chinese characters but understands none."""
+        text = " ".join((*query.carried_words, query.text))
+        if has_cjk(text):
+            return None
+        encoding = self._encoder.encode(text)
+        return encoding.vector if encoding.unknown_share <= MOST_UNKNOWN else None
 
     def _weighed(self, query: Query) -> list[Term]:
         words = (*query.words, *query.carried_words)
@@ -104,7 +112,7 @@ class KnowledgeBase:
 
     def _matches(self, terms: Sequence[str]) -> list[tuple[int, float]]:
         frequencies = self._store.frequencies(terms) if terms else {}
-        return self._store.lexical(rarest(terms, frequencies, _MOST_TERMS), _CANDIDATES)
+        return self._store.lexical(rarest(terms, frequencies), _CANDIDATES)
 
     def _add(self, parser: Parser, path: Path, root: Path) -> Report:
         document_id = _document_id(path, root)
@@ -151,12 +159,3 @@ def _files(root: Path) -> Iterator[Path]:
 
 def _document_id(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-
-
-def _dense_text(query: Query) -> str:
-    return f"{' '.join(query.carried_words)} {query.text}".strip()
-
-
-def _tells(encoding: Encoding, text: str) -> bool:
-    """The encoder has word pieces for many Chinese characters and yet understands none of them."""
-    return encoding.unknown_share <= MOST_UNKNOWN and not has_cjk(text)

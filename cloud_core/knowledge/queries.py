@@ -1,7 +1,7 @@
 """What a question asks for: its own content words, and in a follow-up the topic of the turns before."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import log
@@ -12,9 +12,10 @@ from cloud_core.knowledge.synonyms import variants_of
 from cloud_core.messages import HistoryItem, Role
 from nearside.lexical import content_words, has_cjk, is_stop_word, normalise, search_terms
 
-CARRIED_WEIGHT = 0.5
+CARRIED_WEIGHT = 0.4
 EVERYDAY_WEIGHT = 0.4
 LOOSE_NUMBER_WEIGHT = 1.0
+_LEAST_TERMS, _MOST_TERMS, _MOST_SCORED = 2, 24, 4_000
 _FEW_WORDS = 3
 _TURNS_CARRIED = 2
 _MOST_CARRIED = 6
@@ -91,10 +92,16 @@ def idf(passages: int, frequency: int) -> float:
     return log(1 + (passages - frequency + 0.5) / (frequency + 0.5))
 
 
-def rarest(terms: Sequence[str], frequencies: Mapping[str, int], most: int) -> list[str]:
-    known = [term for term in terms if frequencies.get(term)]
-    rank: Callable[[str], int] = frequencies.__getitem__
-    return sorted(known, key=rank)[:most]
+def rarest(terms: Sequence[str], frequencies: Mapping[str, int]) -> list[str]:
+    """Rarest first, until the passages to be scored are many: what stands everywhere costs most and tells least."""
+    chosen: list[str] = []
+    passages = 0
+    for frequency, term in sorted((frequencies[term], term) for term in terms if frequencies.get(term)):
+        if len(chosen) >= _LEAST_TERMS and passages + frequency > _MOST_SCORED or len(chosen) == _MOST_TERMS:
+            break
+        chosen.append(term)
+        passages += frequency
+    return chosen
 
 
 def _is_follow_up(text: str, words: Sequence[str]) -> bool:

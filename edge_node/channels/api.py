@@ -103,10 +103,12 @@ class Channel(LiveChannel):
     async def _events(self, request: Request) -> Response:
         tenant = self.context.find_tenant(request.path_params["tenant"])
         thread = request.path_params["conversation"]
-        channel = self._readable(request, tenant, thread)
         after = _after(request)
-        known = await self.context.log.find(tenant, channel, thread)
-        if known is None:
+        self._check_reader(request, tenant, thread)
+        for channel in (self.kind, "web"):
+            if known := await self.context.log.find(tenant, channel, thread):
+                break
+        else:
             raise Refused(404, "unknown-conversation", "no such conversation", hint="check its id")
         frames = self._frames(tenant, channel, thread, known[0].id, after)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -140,14 +142,12 @@ class Channel(LiveChannel):
             raise Refused(401, "unauthorized", "the API key is missing or wrong", hint="Authorization: Bearer KEY")
         return tenant
 
-    def _readable(self, request: Request, tenant: Tenant, thread: str) -> str:
-        """The channel of the conversation that this request may read."""
-        offered = _bearer(request)
+    def _check_reader(self, request: Request, tenant: Tenant, thread: str) -> None:
+        """The API key opens every conversation of its tenant, a conversation's token that one."""
         token = self.context.log.token(tenant, thread)
-        if hmac.compare_digest(token.encode(), (request.query_params.get("token") or offered).encode()):
-            return "web"
-        self._authorised(request)
-        return self.kind
+        offered = request.query_params.get("token") or _bearer(request)
+        if not hmac.compare_digest(token.encode(), offered.encode()):
+            self._authorised(request)
 
 
 def _bearer(request: Request) -> str:

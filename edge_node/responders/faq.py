@@ -10,7 +10,7 @@ from nearside.origins import Reason, Source
 
 CLOSE = 0.25
 """Two entries at most this far below the threshold are offered as a question back."""
-LIKELY = 0.2
+LIKELY = 0.3
 """An entry at most this far below the threshold answers once the core has found nothing."""
 WORTH_SHOWING = 0.35
 SHOWN = 3

@@ -1,9 +1,9 @@
 """What a customer means while the assistant waits for something: a value, yes, no, never mind, a question."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from nearside.lexical import words
+from nearside.lexical import content_words, words
 from nearside.rules import Form, Slot, bare
 from nearside.rules.conditions import keyword_pattern
 from nearside.rules.schema import ANSWER_LIMIT
@@ -19,8 +19,8 @@ def _phrases(text: str) -> frozenset[str]:
 _YES = _phrases(
     """yes|y|yep|yeah|yup|ya|sure|ok|okay|k|of course|please|please do|confirm|confirmed|i confirm|correct|right|
     go ahead|do it|absolutely|definitely|sounds good|thats right|alright|all right|fine|exactly|go for it|i do|
-    sure thing|是|是的|对|对的|好|好的|好啊|好吧|好呀|可以|可以的|行|嗯|嗯嗯|没错|确认|确定|要|要的|需要|当然|当然可以|同意|
-    请取消|确认取消|请转接|转接|ok的|麻烦了|麻烦你了|没问题|好的谢谢|是的谢谢|好的确认|是的确认|是的取消|
+    sure thing|是|是的|对|对的|好|好的|好啊|好吧|好呀|可以|可以的|行|嗯|嗯嗯|没错|确认|确定|要|要的|需要|当然|
+    当然可以|同意|请取消|确认取消|请转接|转接|ok的|麻烦了|麻烦你了|没问题|好的谢谢|是的谢谢|好的确认|是的确认|是的取消|
     是的请取消|好的取消|对取消"""
 )
 _NO = _phrases(
@@ -51,6 +51,7 @@ _QUESTION = re.compile(
     r"tell me|i want to know|i need to know|i would like to know|i'd like to know|i was wondering|i wonder|any idea)\b"
     r"|吗|呢|什么|怎么|怎样|如何|多少|几[天个号点时]|哪|为什么|是否|能不能|可不可以|有没有|是不是|会不会|请问|想知道|告诉我|想问|咨询"
 )
+_FILLERS = frozenset({"order", "number", "nr", "订单", "单号", "号", "订单号", "编号", "号码"})
 _BACK = keyword_pattern(
     [
         "back to the assistant",
@@ -110,6 +111,13 @@ def is_attempt(text: str) -> bool:
 def answer_to(slot: Slot, text: str, written: str) -> str | None:
     """The value that a message gives a slot; `written` is the message as the customer wrote it."""
     return (written.strip()[:ANSWER_LIMIT] or None) if slot.is_free_text else slot.read(text)
+
+
+def only_repeats(text: str, values: Iterable[str]) -> bool:
+    """Whether a message holds these values and nothing else that could mean another rule: `it's 1042, thanks`."""
+    for value in values:
+        text = text.replace(value, " ")
+    return not is_question(text) and not set(content_words(text)) - _FILLERS
 
 
 def found_in(form: Form | None, text: str, written: str, known: Mapping[str, str], *, opening: bool) -> dict[str, str]:

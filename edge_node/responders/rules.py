@@ -14,6 +14,7 @@ from edge_node.responders.forms import (
     is_question,
     is_short,
     is_yes,
+    only_repeats,
     wants_assistant,
 )
 from edge_node.responders.scenes import CONFIRM, OFFER, PROOF, Scene, facts
@@ -22,7 +23,7 @@ from nearside.hours import BusinessHours
 from nearside.opening import hours_view
 from nearside.origins import Reason
 from nearside.rules import Rule, RuleBook, Sight, plain
-from nearside.rules.schema import Form
+from nearside.rules.schema import Form, Slot
 from nearside.tools import Tool
 
 NearestIntent = Callable[[Turn], Awaitable[tuple[str, float] | None]]
@@ -137,9 +138,13 @@ class Responder:
         proven = await self._steps.prove(scene, rule, scene.slots)
         if proven:
             return proven
-        return await self._digress(
-            scene, rule, form, lambda tries: self._steps.ask_for_proof(scene, rule, scene.slots, tries=tries)
-        )
+
+        def again(tries: int) -> Reply:
+            return self._steps.ask_for_proof(scene, rule, scene.slots, tries=tries)
+
+        if only_repeats(scene.sight.text, scene.slots.values()):
+            return self._miss(scene, rule, form, again)
+        return await self._digress(scene, rule, form, again)
 
     async def _answer_slot(self, scene: Scene, rule: Rule, form: FormState) -> Reply | None:
         slot = rule.form.slot(form.waits_for) if rule.form else None
@@ -152,10 +157,8 @@ class Responder:
 
         value = answer_to(slot, text, scene.turn.text)
         other = self._book.plain_match(scene.sight)
-        leaves = (
-            other is not None and other is not rule and (other.form or other.tool or other.handoff or slot.is_free_text)
-        )
-        if value is None or (leaves and (not slot.is_free_text or is_short(text))):
+        leaves = other is not None and other is not rule and _draws(other, slot, text)
+        if value is None or (leaves and not (slot.pattern and only_repeats(text, [value]))):
             return await self._digress(scene, rule, form, again, attempted=bool(slot.pattern) and is_attempt(text))
         filled = found_in(rule.form, text, scene.turn.text, {**slots, slot.name: value}, opening=False)
         return await self._steps.advance(scene, rule, filled)
@@ -170,11 +173,15 @@ class Responder:
             return self._kept(scene, form, aside, again(0))
         if hit is None and is_question(scene.sight.text) and not attempted:
             return None
+        return self._miss(scene, rule, form, again)
+
+    def _miss(self, scene: Scene, rule: Rule, form: FormState, again: Again) -> Reply:
         tries, limit = form.tries + 1, rule.form.tries if rule.form else 1
-        if tries >= limit:
-            sorry = self._book.phrases.not_understood.render(scene.lang, scene.context({}))
-            return self._steps.offer(scene, scene.slots, sorry, again(tries).reason)
-        return again(tries)
+        question = again(tries)
+        if tries < limit:
+            return question
+        sorry = self._book.phrases.not_understood.render(scene.lang, scene.context({}))
+        return self._steps.offer(scene, scene.slots, sorry, question.reason)
 
     def _kept(self, scene: Scene, form: FormState, aside: Reply, question: Reply) -> Reply:
         """The other rule's answer, then back to the form; unless that rule began a form or handed over."""
@@ -188,3 +195,10 @@ class Responder:
         )
         state = replace(state, slots=remembered, form=form)
         return replace(aside, text=text, state=state, quick_replies=question.quick_replies)
+
+
+def _draws(other: Rule, slot: Slot, text: str) -> bool:
+    """Whether a message that another rule meets leaves the form although it could be an answer."""
+    if slot.is_free_text:
+        return is_short(text)
+    return bool(other.form or other.tool or other.handoff)

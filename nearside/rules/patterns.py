@@ -2,8 +2,8 @@
 
 Python's engine backtracks, so a pattern such as `(a+)+$` takes exponential time on a text made for it. When a pattern
 is loaded its worst case is estimated from its parsed form: how many ways each part can match at one place, multiplied
-along a sequence. A repeat without bound may hold nothing that can match in two ways (no repeat, no alternatives), and the
-product may not exceed `STEPS_LIMIT` for a text of `TEXT_LIMIT` characters; matching never sees more of a message.
+along a sequence. A repeat without bound may hold nothing that can match in two ways (no repeat, no alternatives), and
+the product may not exceed `STEPS_LIMIT` for a text of `TEXT_LIMIT` characters; matching never sees more of a message.
 """
 
 import importlib

@@ -151,11 +151,7 @@ def test_a_killed_core_is_reported_and_one_started_by_hand_ends_with_the_rest(
 @pytest.mark.parametrize("to_whom", ["make", "launcher"])
 def test_a_signal_ends_everything(to_whom: str, home: Path, folder: Path, env: dict[str, str]) -> None:
     with running(folder, env) as terminal:
-        launcher = next(
-            int(entry.name)
-            for entry in Path("/proc").iterdir()
-            if entry.name.isdigit() and f"--home\0{home}\0".encode() in read(entry / "cmdline")
-        )
+        launcher = int(re.findall(r"process (\d+)", (home / "demo.lock").read_text())[0])
         os.kill(terminal.pid if to_whom == "make" else launcher, signal.SIGTERM)
         terminal.status()
     wait_until(lambda: not is_alive(launcher), "the launcher's end")
@@ -167,10 +163,3 @@ def test_a_terminal_that_is_closed_leaves_nothing_behind(home: Path, folder: Pat
         terminal.hang_up()
         wait_until(lambda: processes_on(home) == [], "the end of all", 40)
         os.waitpid(terminal.pid, 0)
-
-
-def read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError:
-        return b""

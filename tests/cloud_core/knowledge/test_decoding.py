@@ -36,7 +36,9 @@ def test_a_declared_encoding_is_tried_first() -> None:
     assert decode("退货".encode(), "no-such-encoding") == "退货"
 
 
-@pytest.mark.parametrize("content", [b"%PDF-1.7 x", b"PK\x03\x04rest", b"\x7fELF\x02", bytes(range(256)) + b"\x00" * 500])
+@pytest.mark.parametrize(
+    "content", [b"%PDF-1.7 x", b"PK\x03\x04rest", b"\x7fELF\x02", bytes(range(256)) + b"\x00" * 500]
+)
 def test_what_is_no_text_is_refused_with_a_reason(content: bytes) -> None:
     with pytest.raises(Unreadable, match="is a"):
         decode(content)

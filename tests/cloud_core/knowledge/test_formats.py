@@ -118,7 +118,9 @@ def test_a_layout_table_is_read_as_text() -> None:
 
 
 def test_plain_text_finds_headings_items_and_paragraphs() -> None:
-    document = text.parse(b"Rental terms\n============\n\nTents are\nrented out.\n\n- a card\n- a deposit\n\nLate fees\n\nPay more.\n")
+    document = text.parse(
+        b"Rental terms\n============\n\nTents are\nrented out.\n\n- a card\n- a deposit\n\nLate fees\n\nPay more.\n"
+    )
     assert document.title == "Rental terms"
     assert shown(document) == [
         ("heading", "Rental terms"),

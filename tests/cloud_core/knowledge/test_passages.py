@@ -32,7 +32,9 @@ def test_a_list_keeps_the_line_that_introduces_it() -> None:
 
 
 def test_a_long_table_repeats_its_header() -> None:
-    rows = "\n".join(f"| Part number {number} of the long table | {number} euros and some cents |" for number in range(60))
+    rows = "\n".join(
+        f"| Part number {number} of the long table | {number} euros and some cents |" for number in range(60)
+    )
     pieces = cut(f"| Part | Price |\n|---|---|\n{rows}")
     assert len(pieces) > 1
     assert all(piece.text.startswith("Part\t|\tPrice\n") for piece in pieces)

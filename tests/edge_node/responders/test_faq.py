@@ -57,7 +57,7 @@ async def test_an_entry_that_is_likely_answers_once_the_core_has_found_nothing()
     reply = await responder.likely(turn("en", ("faq:returns", 0.6)))
     assert reply is not None
     assert (reply.text, reply.source, reply.confidence) == ("returns!", Source.FAQ, 0.6)
-    assert await responder.likely(turn("en", ("faq:returns", 0.5))) is None
+    assert await responder.likely(turn("en", ("faq:returns", 0.4))) is None
 
 
 async def test_a_reply_that_found_nothing_names_the_nearest_questions() -> None:

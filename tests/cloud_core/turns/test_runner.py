@@ -1,0 +1,121 @@
+import asyncio
+import time
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from cloud_core.messages import Answer, Delta, HistoryItem, Outcome, Question, Role, ToolRequest
+from cloud_core.tenants import Tenant
+from cloud_core.turns.answers import NO_EVIDENCE
+from cloud_core.turns.runner import DeadlineExceeded, TakenOver, Turns
+from nearside.errors import EngineError
+from tests.cloud_core import stage
+from tests.cloud_core.stage import GOOD, GROUNDED, ScriptedEngine, sentence, turns_with
+
+pytestmark = pytest.mark.unit
+QUESTION = Question("How long may I return it?", "en")
+
+
+@pytest.fixture
+def tenant(tmp_path: Path) -> Tenant:
+    return stage.open_tenants(stage.make_core(tmp_path).settings).get("demo")
+
+
+async def run(turns: Turns, tenant: Tenant, turn_id: str = "t", within_s: float = 20.0) -> list[Delta | Answer]:
+    async with aclosing(turns.run(tenant, turn_id, QUESTION, time.monotonic() + within_s)) as events:
+        return [event async for event in events]
+
+
+async def test_an_answer_carries_what_it_stands_on_and_how_long_it_took(tenant: Tenant) -> None:
+    *deltas, answer = await run(turns_with(ScriptedEngine(GOOD, GROUNDED)), tenant)
+    assert deltas == [Delta(1, 0, GOOD.text)]
+    assert isinstance(answer, Answer)
+    assert (answer.outcome, answer.confidence, answer.citations) == (Outcome.GROUNDED, 0.9, GOOD.citations)
+    assert answer.retrieval_s > 0 and answer.engine_s > 0
+
+
+async def test_if_every_sentence_is_withheld_the_answer_is_an_honest_no(tenant: Tenant) -> None:
+    kinds: list[str] = []
+    engine = ScriptedEngine(sentence("Returns cost $3."), sentence("Write to me@evil.example."), GROUNDED)
+    events = await run(turns_with(engine, kinds.append), tenant)
+    assert kinds == ["price", "email"]
+    [answer] = events
+    assert isinstance(answer, Answer)
+    assert (answer.text, answer.outcome, answer.citations) == (NO_EVIDENCE["en"], Outcome.NO_EVIDENCE, ())
+    assert not answer.cacheable
+
+
+async def test_tenants_do_not_share_turn_ids(tmp_path: Path) -> None:
+    tenants = stage.open_tenants(stage.make_core(tmp_path, tenants=("demo", "other")).settings)
+    engine = ScriptedEngine(GOOD, GROUNDED)
+    turns = turns_with(engine)
+    await run(turns, tenants.get("demo"))
+    await run(turns, tenants.get("other"))
+    assert engine.calls == 2
+
+
+async def test_an_answer_is_durable_before_it_goes_out(tenant: Tenant) -> None:
+    async with aclosing(
+        turns_with(ScriptedEngine(GOOD, GROUNDED)).run(tenant, "t", QUESTION, time.monotonic() + 20)
+    ) as events:
+        async for event in events:
+            if isinstance(event, Answer):
+                break
+    engine = ScriptedEngine()
+    assert [event] == await run(turns_with(engine), tenant)
+    assert engine.calls == 0
+
+
+@pytest.mark.parametrize("failure", [EngineError("down"), ValueError("odd")])
+async def test_a_turn_that_failed_can_be_repeated(tenant: Tenant, failure: Exception) -> None:
+    engine = ScriptedEngine(GOOD, failure)
+    turns = turns_with(engine)
+    with pytest.raises(type(failure)):
+        await run(turns, tenant)
+    engine.script = (GOOD, GROUNDED)
+    assert isinstance((await run(turns, tenant))[-1], Answer)
+
+
+async def test_a_slow_engine_is_closed_at_the_deadline(tenant: Tenant) -> None:
+    engine = ScriptedEngine(GOOD, asyncio.Event())
+    with pytest.raises(DeadlineExceeded):
+        await run(turns_with(engine), tenant, within_s=0.2)
+    assert engine.ended.is_set()
+
+
+async def test_waiting_for_another_stream_ends_at_the_deadline_too(tenant: Tenant) -> None:
+    turns = turns_with(ScriptedEngine(GOOD, GROUNDED))
+    turns.claims_of(tenant).take("t")
+    with pytest.raises(DeadlineExceeded):
+        await run(turns, tenant, within_s=0.2)
+
+
+async def test_a_holder_that_was_taken_over_does_not_answer(tenant: Tenant) -> None:
+    gate = asyncio.Event()
+    engine = ScriptedEngine(gate, GOOD, GROUNDED)
+    turns = turns_with(engine)
+    stalled = asyncio.create_task(run(turns, tenant))
+    await engine.started.wait()
+    claims = turns.claims_of(tenant)
+    other = claims.take("t", now=time.time() + 3600)
+    assert claims.answer("t", other.holder, "{}")
+    gate.set()
+    with pytest.raises(TakenOver):
+        await stalled
+
+
+@pytest.mark.parametrize("script", [(GOOD,), (GOOD, ToolRequest("c", "order_status", {}))])
+async def test_an_engine_that_breaks_its_contract_fails_the_turn(
+    tenant: Tenant, script: tuple[stage.EngineEvent, ...]
+) -> None:
+    with pytest.raises(EngineError):
+        await run(turns_with(ScriptedEngine(*script)), tenant)
+
+
+async def test_an_answer_to_a_conversation_is_not_cacheable(tenant: Tenant) -> None:
+    question = Question("And that one?", "en", (HistoryItem(Role.CUSTOMER, "How long may I return it?"),))
+    turns = turns_with(ScriptedEngine(GOOD, GROUNDED))
+    async with aclosing(turns.run(tenant, "t", question, time.monotonic() + 20)) as events:
+        answers = [event async for event in events if isinstance(event, Answer)]
+    assert [answer.cacheable for answer in answers] == [False]
