@@ -198,7 +198,8 @@ class Store:
         if not len(known.numbers):
             return []
         scores = known.matrix @ vector
-        best = np.argsort(-scores)[:limit]
+        near = np.argpartition(-scores, limit)[:limit] if len(scores) > limit else np.arange(len(scores))
+        best = near[np.argsort(-scores[near])]
         return [(int(known.numbers[row]), float(scores[row])) for row in best]
 
     def passages(self, numbers: Sequence[int]) -> dict[int, Passage]:

@@ -13,7 +13,10 @@ FILE_LINES = 400
 FUNCTION_LINES = 40
 
 # path or path:function => why it may be longer
-EXCEPTIONS: dict[str, str] = {}
+EXCEPTIONS: dict[str, str] = {
+    "edge_node/storage/schema.py:m001_initial": "the first schema is one list of tables; a migration is never taken apart",
+    "nearside/http_server.py:serving": "half of it is uvicorn's settings, one a line",
+}
 
 
 def our_files() -> Iterator[Path]:

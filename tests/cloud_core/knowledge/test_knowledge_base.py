@@ -12,6 +12,7 @@ from cloud_core.knowledge import passages as cutting
 from cloud_core.knowledge.base import KnowledgeBase
 from cloud_core.knowledge.documents import Report, Status
 from nearside.database import open_database
+from nearside.encoder import Encoding
 from tests.cloud_core.knowledge import files
 from tests.cloud_core.knowledge.conftest import KEY
 
@@ -74,7 +75,12 @@ def test_only_changed_passages_are_encoded_again(
     knowledge.add(path)
     encoded: list[str] = []
     encode = knowledge._encoder.encode
-    monkeypatch.setattr(type(knowledge._encoder), "encode", lambda _, text: encoded.append(text) or encode(text))
+
+    def noted(text: str) -> Encoding:
+        encoded.append(text)
+        return encode(text)
+
+    monkeypatch.setattr(knowledge._encoder, "encode", noted)
     path.write_text(SHIPPING.replace("kerb", "garden"))
     knowledge.add(path)
     assert len(encoded) == 1 and "garden" in encoded[0]
@@ -138,6 +144,7 @@ import sys
 from pathlib import Path
 from cloud_core.knowledge.base import KnowledgeBase
 from nearside.database import open_database
+from nearside.encoder import Encoding
 from nearside.encoder import TextEncoder
 knowledge = KnowledgeBase(open_database(Path(sys.argv[1]), bytes.fromhex(sys.argv[2])), TextEncoder())
 knowledge.add_folder(Path(sys.argv[3]), lambda report: print(report.document_id, flush=True))

@@ -8,9 +8,9 @@ from cloud_core.messages import HistoryItem, Role
 pytestmark = pytest.mark.server
 
 DOCUMENTS = {
-    "tent.en.md": "# Skua 3 tent\n\n## Data\n\nThe Skua 3 weighs 2.9 kg.\n\n## Care\n\nNever wash the tent in a machine.",
+    "tent.en.md": "# Skua 3 tent\n\n## Data\n\nThe Skua 3 weighs 2.9 kg.\n\n## Care\n\nNever machine-wash the tent.",
     "tent.zh.md": "# Skua 3 帐篷\n\n## 参数\n\nSkua 3 重 2.9 公斤。\n\n## 护理\n\n帐篷绝不能放进洗衣机。",
-    "stove.en.md": "# Ember stove\n\n## Data\n\nThe Ember weighs 86 g.\n\n## Fuel\n\nIt burns gas from screw-on cartridges.",
+    "stove.en.md": "# Ember stove\n\n## Data\n\nThe Ember weighs 86 g.\n\n## Fuel\n\nIt burns gas from cartridges.",
     "rope.zh.md": "# 攀岩绳\n\n攀岩绳用 30 °C 水洗涤，在阴凉处晾干。",
 }
 
