@@ -93,7 +93,7 @@ def rpc_server(ca: LocalCa) -> tuple[grpc.aio.Server, int]:
     leaf = ca.issue_server(["localhost"])
     server = grpc.aio.server()
     service, method = METHOD.strip("/").split("/")
-    handler = grpc.stream_stream_rpc_method_handler(exchange)
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(exchange)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
     credentials = grpc.ssl_server_credentials(
         [(leaf.key, leaf.cert)], root_certificates=ca.pem, require_client_auth=True

@@ -88,7 +88,7 @@ async def as_fast_as_answered(subject: Subject, connections: int, seconds: float
         while time.perf_counter() < ends_at:
             text = next(subject.texts)
             began = time.perf_counter()
-            reply = await subject.turn(socket, _message(text))
+            reply = await subject.turn(socket, message(text))
             load.latencies.append(time.perf_counter() - began)
             answered.append((text, reply))
 
@@ -105,7 +105,7 @@ async def at_rate(subject: Subject, connections: int, per_s: float, seconds: flo
             due = began_at + place / per_s
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             text = next(subject.texts)
-            answered.append((text, await subject.turn(socket, _message(text))))
+            answered.append((text, await subject.turn(socket, message(text))))
             load.latencies.append(time.perf_counter() - due)
 
     async with _Crowd(subject, connections) as crowd:
@@ -131,9 +131,7 @@ class _Crowd:
     async def __aexit__(self, *_: object) -> None:
         await self._open.aclose()
 
-    async def run(
-        self, customer: Callable[[int, ClientConnection, Answered], Awaitable[None]], load: Load
-    ) -> None:
+    async def run(self, customer: Callable[[int, ClientConnection, Answered], Awaitable[None]], load: Load) -> None:
         answered: Answered = []
         cpu_before, began = cpu_seconds(self._subject.pid), time.perf_counter()
         try:
@@ -157,5 +155,5 @@ def open_socket(url: str, tls: ssl.SSLContext) -> connect:
     return connect(url, ssl=tls, compression=None, ping_interval=None, open_timeout=PATIENCE_S, close_timeout=1)
 
 
-def _message(text: str) -> str:
+def message(text: str) -> str:
     return json.dumps({"type": "message", "id": f"{time.perf_counter_ns():x}", "text": text}, ensure_ascii=False)

@@ -91,7 +91,9 @@ class Variations:
             raise WrongAnswerError(f"{share:.1%} of the FAQ questions in new words did not get their answer")
         budget = Budget(f"≤ {STRAYS * 100:.0f} %, else the figures say nothing", most=STRAYS * 100)
         title = f"of {len(self.asked):,} FAQ questions, each asked once"
-        return Section("answers checked", (Figure(f"{title}: not answered by their entry", share * 100, "%", (), budget),))
+        return Section(
+            "answers checked", (Figure(f"{title}: not answered by their entry", share * 100, "%", (), budget),)
+        )
 
 
 async def _understood(stage: Stage) -> FaqQuestions:
@@ -150,12 +152,12 @@ def _throughput(connections: int, loads: Loads) -> Section:
         budget = None
         if connections > 1 and name in LEAST_PER_S:
             budget = Budget(f"≥ {LEAST_PER_S[name]:,} /s", least=LEAST_PER_S[name])
-        figures.append(Figure(name, load.per_s, "turns/s", _limits(loads, name, lambda of: of.per_s), budget))
+        figures.append(Figure(f"{name}, turns", load.per_s, "/s", _limits(loads, name, lambda of: of.per_s), budget))
     for share in (50, 99):
         for name, load in loads.items():
             limits = _limits(loads, name, lambda of, share=share: of.percentile(share))
             figures.append(Figure(f"{name}, p{share}", load.percentile(share), "ms", limits))
-    for name, load in loads.items():
+    for name, load in loads.items() if connections > 1 else ():
         limits = _limits(loads, name, lambda of: of.cpu_ms)
         figures.append(Figure(f"{name}, server's processor time", load.cpu_ms, "ms", limits))
     plural = "s" if connections > 1 else ""

@@ -22,7 +22,18 @@ DOCUMENT_QUESTIONS = (
 
 _OPENERS = {
     "en": ("", "Hi, ", "Hello, ", "Hey, ", "Hi there, ", "Hello again, ", "Please: ", "So ", "Ok, ", "And please, "),
-    "zh": ("", "你好，", "您好，", "请问", "你好，请问", "您好，请问", "麻烦问一下，", "嗯，", "我想问问，", "请问一下，"),
+    "zh": (
+        "",
+        "你好，",
+        "您好，",
+        "请问",
+        "你好，请问",
+        "您好，请问",
+        "麻烦问一下，",
+        "嗯，",
+        "我想问问，",
+        "请问一下，",
+    ),
 }
 _CLOSERS = {
     "en": ("", " please", " thanks", " thank you", " please, thanks", " ???"),

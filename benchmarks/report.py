@@ -13,7 +13,7 @@ from benchmarks.figures import Figure, Section
 from benchmarks.machine import Machine
 
 STYLES = {"met": "green", "missed": "red", "": ""}
-WIDTH = 140
+WIDTH = 156
 
 
 class Report:
@@ -28,19 +28,26 @@ class Report:
 
     def open(self) -> None:
         machine = self._machine
-        self._console.print(f"\n[bold]Nearside[/bold] on {machine.cpu}, {machine.cores} cores, {machine.memory_gib} GiB")
+        self._console.print(
+            f"\n[bold]Nearside[/bold] on {machine.cpu}, {machine.cores} cores, {machine.memory_gib} GiB"
+        )
         self._console.print(f"  {machine.system}, Python {machine.python}, load average {machine.load}", style="dim")
         if machine.is_busy:
-            self._console.print("  others use this machine at the moment: trust the ratios, not the figures", style="yellow")
+            self._console.print(
+                "  others use this machine at the moment: trust the ratios, not the figures", style="yellow"
+            )
 
     def add(self, section: Section) -> None:
         self._sections.append(section)
-        table = Table(box=box.SIMPLE_HEAD, title=section.title, title_justify="left", title_style="bold", pad_edge=False)
-        table.add_column("", min_width=44, max_width=60)
-        table.add_column("figure", justify="right", min_width=15, no_wrap=True)
-        table.add_column("limit, same run", min_width=20)
-        table.add_column("ratio", justify="right", min_width=6)
-        table.add_column("budget", min_width=24)
+        self._console.print()
+        table = Table(
+            box=box.SIMPLE_HEAD, title=section.title, title_justify="left", title_style="bold", show_edge=False
+        )
+        table.add_column("", min_width=42, max_width=60)
+        table.add_column("figure", justify="right", min_width=12, no_wrap=True)
+        table.add_column("limit, same run", min_width=36)
+        table.add_column("ratio", justify="right", min_width=15)
+        table.add_column("budget", min_width=23)
         table.add_column("", min_width=6)
         for figure in section.figures:
             table.add_row(*_cells(figure))
@@ -69,9 +76,9 @@ def _as_json(figure: Figure) -> dict[str, Any]:
 def _cells(figure: Figure) -> Sequence[str | Text]:
     return (
         figure.name,
-        f"{_number(figure.value)} {figure.unit:7}",
-        "\n".join(f"{_number(limit.value)} {limit.name}" for limit in figure.limits),
-        "\n".join(f"{_number(ratio)} ×" for ratio in figure.ratios),
+        f"{_number(figure.value)} {figure.unit:4}",
+        " · ".join(f"{_number(limit.value)} {limit.name}" for limit in figure.limits),
+        " · ".join(f"{_number(ratio)} ×" for ratio in figure.ratios),
         figure.budget.text if figure.budget else "",
         Text(figure.verdict, style=STYLES[figure.verdict]),
     )
@@ -80,4 +87,6 @@ def _cells(figure: Figure) -> Sequence[str | Text]:
 def _number(value: float) -> str:
     if abs(value) >= 100:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    if abs(value) >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3f}"

@@ -8,9 +8,11 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
-from edge_node.settings import EdgeSettings, load
+from cloud_core import settings as core_settings
+from edge_node import settings as edge_settings
+from edge_node.settings import EdgeSettings
 from nearside.tls import client_context
 from tests import servers
 
@@ -21,6 +23,7 @@ WITHOUT_RATES = {
     "EDGE__LIMITS__TENANT_BURST": "100000",
 }
 """One client stands for thousands of customers."""
+
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,25 @@ class Stage:
 
     @property
     def edge(self) -> EdgeSettings:
-        """The demo's settings of the edge; they stay when the demo is ended."""
-        return load(self.home / "demo" / "edge" / "edge.toml")
+        """The edge's settings in the demo; they stay when the demo is ended."""
+        return edge_settings.load(self.home / "demo" / "edge" / "edge.toml")
+
+    @property
+    def edge_port(self) -> int:
+        return self.edge.https.port
+
+    @property
+    def chat_url(self) -> str:
+        return f"wss://localhost:{self.edge_port}/v1/{next(iter(self.edge.tenants))}/chat"
+
+    def serve_command(self, which: Literal["edge", "core"]) -> tuple[list[str], str]:
+        """What starts the demo's edge or core alone, and where it says that it is ready."""
+        file = self.home / "demo" / which / f"{which}.toml"
+        if which == "edge":
+            program, port = "edge-node", edge_settings.load(file).admin.port
+        else:
+            program, port = "cloud-core", core_settings.load(file).admin.port
+        return [str(servers.PROGRAMS / program), "serve", "--config", str(file)], f"http://127.0.0.1:{port}/readyz"
 
     @property
     def bare(self) -> Bare:

@@ -13,11 +13,12 @@ from cloud_core.fleet.lock import sole_owner
 from cloud_core.knowledge.base import KnowledgeBase
 from cloud_core.knowledge.store import MIGRATIONS as KNOWLEDGE
 from cloud_core.settings import CoreSettings, EngineSettings
-from cloud_core.tenants import Tenant, Tenants
+from cloud_core.tenants import KEY_OWNER, Tenant, Tenants
 from cloud_core.turns.claims import MIGRATIONS as CLAIMS
 from nearside.encoder import TextEncoder
 from nearside.errors import SettingsError
-from nearside.logs import configure_logging, failure, logger
+from nearside.http_server import serving
+from nearside.logs import configure_logging, failure, log_loop_errors, logger
 from nearside.sealing import KeyRing
 from nearside.telemetry import Conditions, make_registry, operations_app
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from cloud_core.turns.runner import Turns
 
 LOG = logger("app")
-KEY_OWNER = "core"
 DRAIN_S = 10.0
 HOUR_S = 3_600.0
 
@@ -36,6 +36,11 @@ class Part(Protocol):
 
 
 def open_tenants(settings: CoreSettings) -> Tenants:
+    """Raises NearsideError where the node's key is gone: a fresh one would open nothing."""
+    if not settings.node_key.exists():
+        raise SettingsError(
+            "no node key", where=str(settings.node_key), hint="run `cloud-core init`, or restore it from the backup"
+        )
     return Tenants(settings.data, KeyRing(settings.node_key, KEY_OWNER), {"knowledge": KNOWLEDGE, "turns": CLAIMS})
 
 
@@ -76,20 +81,21 @@ async def serve(settings: CoreSettings) -> None:
     from cloud_core.turns.runner import Turns
     from nearside.tls import server_context
 
+    log_loop_errors(asyncio.get_running_loop())
     stopping = _stop_signal()
     conditions, registry = Conditions("engine", "https", "grpc"), make_registry("cloud-core")
     counters = metrics.TurnMetrics(registry)
     tenants = open_tenants(settings)
     async with AsyncExitStack() as parts:
-        page = operations_app(conditions, registry)
-        await _start(parts, https.WebDoor(page, settings.admin.host, settings.admin.port, "admin"))
+        page, admin = operations_app(conditions, registry), settings.admin
+        await parts.enter_async_context(serving(page, admin.host, admin.port, what="admin"))
         encoder, _ = await asyncio.gather(asyncio.to_thread(TextEncoder), _start_nats(parts, settings, conditions))
         engine = open_engine(settings.engine, encoder)
         conditions.report("engine", True, detail=settings.engine.kind)
         turns = Turns(Libraries(encoder).of, lambda _tenant: (settings.engine.kind, engine), counters.count_withheld)
         tls = server_context(settings.https.cert, settings.https.key)
-        front = https.front_page(settings.name)
-        await _start(parts, https.WebDoor(front, settings.https.host, settings.https.port, "https", tls))
+        front, door = https.front_page(settings.name), settings.https
+        await parts.enter_async_context(serving(front, door.host, door.port, tls=tls, what="https"))
         conditions.report("https", True)
         bounds = settings.turns
         service = TurnService(turns, tenants.get, counters, bounds.max_in_flight, bounds.max_s)

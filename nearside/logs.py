@@ -3,13 +3,16 @@
 Never hand a customer's words to a logger: events are constants, values are ids, counts and names of reasons.
 """
 
+import asyncio
 import logging
 import sys
+import traceback
 from typing import Any
 
 import structlog
 
 Logger = structlog.stdlib.BoundLogger
+TRACEBACK_LINES = 60
 
 
 def configure_logging(level: str = "info") -> None:
@@ -17,7 +20,7 @@ def configure_logging(level: str = "info") -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(_without_message),
     ]
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -33,8 +36,29 @@ def configure_logging(level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("uvicorn.access", "httpx2", "httpcore2"):
+    for noisy in ("uvicorn.access", "uvicorn.error", "httpx2", "httpcore2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def log_loop_errors(loop: asyncio.AbstractEventLoop) -> None:
+    """What nobody awaited is logged by its class; asyncio's own line would show the exception's text."""
+
+    def handle(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        logger("loop").error("unhandled", error=failure(error) if error else "", exc_info=error)
+
+    loop.set_exception_handler(handle)
+
+
+def _without_message(exc_info: Any) -> str:
+    """Classes and places of an exception and its causes, without their texts, which may quote a customer."""
+    lines: list[str] = []
+    error = exc_info[1]
+    while error is not None and len(lines) < TRACEBACK_LINES:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines += [type(error).__name__, *(f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames)]
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\n".join(lines)
 
 
 def logger(room: str) -> Logger:

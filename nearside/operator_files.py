@@ -27,6 +27,7 @@ from nearside.errors import ContentError
 Lang = Literal["en", "zh"]
 LANGS: tuple[Lang, ...] = ("en", "zh")
 FILE_LIMIT_BYTES = 4 * 1024 * 1024
+DEPTH_LIMIT = 40
 
 Place = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
@@ -177,18 +178,27 @@ class OperatorFile:
     def _read(self) -> Any:
         text = read_text(self.path)
         try:
+            self._check_depth(text)
             root = yaml.compose(text, Loader=_LOADER)
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             raise ContentError(
                 f"not YAML: {error.problem or error.context}", where=f"{self.path}:{line}", hint="mend this line"
             ) from None
-        except (yaml.YAMLError, RecursionError, ValueError):
-            raise ContentError("not YAML", where=f"{self.path}:1", hint="odd characters, or nested too deep") from None
-        try:
-            return None if root is None else self._value(root, (), set())
-        except RecursionError:
-            raise ContentError("nested too deep", where=f"{self.path}:1") from None
+        except (yaml.YAMLError, ValueError):
+            raise ContentError(
+                "not YAML", where=f"{self.path}:1", hint="it holds characters that no text has"
+            ) from None
+        return None if root is None else self._value(root, (), set())
+
+    def _check_depth(self, text: str) -> None:
+        """Before anything recurses over the nodes: the C library's own composer has no guard."""
+        depth = 0
+        for event in yaml.parse(text, Loader=_LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEPTH_LIMIT:
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise ContentError("nested too deep", where=f"{self.path}:{line}", hint="no file needs this")
 
     def _value(self, node: Any, place: Place, seen: set[int]) -> Any:
         self._lines.setdefault(place, node.start_mark.line + 1)

@@ -9,8 +9,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo
 
@@ -20,7 +19,12 @@ from nearside.errors import SettingsError
 class Section(BaseModel):
     """Base of every settings section: nothing unknown, nothing changed after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        revalidate_instances="always",  # so that the paths of a section left out find the file's folder too
+    )
 
 
 S = TypeVar("S", bound=Section)
@@ -103,10 +107,9 @@ def _known_keys(model: type[BaseModel], location: list[str]) -> list[str]:
 
 
 def _section_of(annotation: Any) -> Any:
-    if get_origin(annotation) in (Union, UnionType, list, dict, tuple):
-        models = [arg for arg in get_args(annotation) if isinstance(arg, type) and issubclass(arg, BaseModel)]
-        return models[0] if models else annotation
-    return annotation
+    """The section that a field holds: itself, or one of a list, map or choice of them."""
+    models = [arg for arg in get_args(annotation) if isinstance(arg, type) and issubclass(arg, BaseModel)]
+    return models[0] if models else annotation
 
 
 def render_settings(settings: BaseModel, *, title: str) -> str:
@@ -138,7 +141,7 @@ def _render_section(section: BaseModel, name: str, lines: list[str]) -> None:
 def _toml_value(value: Any) -> str:
     """JSON's strings, numbers and arrays are TOML's too; only DEL must be escaped besides."""
     if isinstance(value, Mapping):
-        pairs = (f"{json.dumps(str(key))} = {_toml_value(item)}" for key, item in value.items())
+        pairs = (f"{_toml_value(str(key))} = {_toml_value(item)}" for key, item in value.items())
         return "{" + ", ".join(pairs) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml_value(item) for item in value) + "]"

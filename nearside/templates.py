@@ -36,6 +36,7 @@ _ENVIRONMENT = ImmutableSandboxedEnvironment(
     lstrip_blocks=True,
 )
 _ENVIRONMENT.filters["day"] = _day
+_ENVIRONMENT.globals.clear()
 
 
 def _compile(source: str) -> tuple[Template, frozenset[str], frozenset[str]]:

@@ -20,6 +20,7 @@ def init(
 ) -> None:
     from cloud_core import settings
     from cloud_core.fleet.authority import make_certificates
+    from cloud_core.tenants import KEY_OWNER
     from nearside.sealing import KeyRing
 
     file = folder / settings.FILE_NAME
@@ -34,7 +35,7 @@ def init(
     for path in make_certificates(loaded, host or []):
         typer.echo(f"wrote {path}")
     if not loaded.node_key.exists():
-        KeyRing(loaded.node_key, "core")
+        KeyRing(loaded.node_key, KEY_OWNER)
         typer.echo(f"wrote {loaded.node_key} (back it up: without it no tenant's data opens)")
     loaded.data.mkdir(parents=True, exist_ok=True)
     loaded.data.chmod(0o700)

@@ -118,9 +118,9 @@ class EmbeddedServer:
                 probe.bind((HOST, self._port))
             except OSError as error:
                 raise NearsideError(
-                    f"port {self._port} cannot be used ({error.strerror})",
-                    where="nats.port",
-                    hint="end what listens there, or set CORE__NATS__PORT",
+                    f"the nats port {self._port} cannot be opened ({error.strerror})",
+                    where=f"{HOST}:{self._port}",
+                    hint="stop what uses it or set another port",
                 ) from None
 
     async def _spawn(self) -> None:

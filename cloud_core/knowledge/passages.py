@@ -128,13 +128,15 @@ def _sentence_lines(text: str) -> list[str]:
 def _short_enough(line: str) -> Iterator[str]:
     """Text without an end in sight is cut at a space, if there is one, lest one line become a passage of megabytes."""
     most = int(TARGET * (_CHINESE_PER_WORD if _CHINESE.search(line) else _CHARACTERS_PER_WORD))
-    while len(line) > most:
-        at = max(line.rfind(" ", most // 2, most), line.rfind("\t", most // 2, most))
-        at = at if at > 0 else most
-        yield line[:at].strip()
-        line = line[at:].strip()
-    if line:
-        yield line
+    start = 0
+    while len(line) - start > most:
+        half, end = start + most // 2, start + most
+        at = max(line.rfind(" ", half, end), line.rfind("\t", half, end))
+        at = at if at > 0 else end
+        yield line[start:at].strip()
+        start = at
+    if rest := line[start:].strip():
+        yield rest
 
 
 def _cut(group: _Group) -> list[list[str]]:

@@ -4,6 +4,7 @@ import re
 
 _END = re.compile(r"(?:[。！？]+|…{2,}|[.!?]+)[\"'”’」』）)\]】》]*|\n\s*\n")
 _WORD_BEFORE = re.compile(r"[^\W_](?:[^\W_]|[.&])*$")
+_SEEN = 40
 _CHINESE_END = re.compile(r"[。！？…]")
 # these never end a sentence
 _LEADING = frozenset(
@@ -45,7 +46,7 @@ def _ends_here(text: str, start: int, match: re.Match[str]) -> bool:
     mark, end = match.group(), match.end()
     if mark.isspace():
         return True
-    following = text[end : end + 40].lstrip()
+    following = text[end : end + _SEEN].lstrip()
     if _CHINESE_END.match(mark):
         return True
     if end < len(text) and not text[end].isspace():
@@ -54,19 +55,17 @@ def _ends_here(text: str, start: int, match: re.Match[str]) -> bool:
         return True
     if mark[0] in "!?":
         return not following[0].islower()
-    return _full_stop_ends(
-        text[max(start, match.start() - 40) : match.start()], mark, following, text[start : match.start()]
-    )
+    return _full_stop_ends(text[max(start, match.start() - _SEEN) : match.start()], mark, following)
 
 
-def _full_stop_ends(before: str, mark: str, following: str, sentence: str) -> bool:
+def _full_stop_ends(before: str, mark: str, following: str) -> bool:
     if mark.startswith(".."):
         return not following[0].islower()
     word = _WORD_BEFORE.search(before)
     if word is None:
         return not following[0].islower()
     token = word.group().lower()
-    if token in _LEADING or sentence.strip().isdigit():
+    if token in _LEADING or before.strip().isdigit():
         return False
     if len(token) == 1 and token.isalpha() and word.group().isupper():
         return False

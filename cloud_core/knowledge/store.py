@@ -77,14 +77,13 @@ class Store:
         with self._lock:
             try:
                 self._connection.execute("BEGIN IMMEDIATE" if writing else "BEGIN")
-            except self._connection.OperationalError as error:
-                raise StorageError(f"the knowledge base is busy ({error})", hint="try again") from None
-            try:
                 yield
                 self._connection.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+                if isinstance(error, self._connection.OperationalError):
+                    raise StorageError(f"the knowledge base cannot be used now ({error})", hint="try again") from None
                 raise
 
     def version(self) -> str:

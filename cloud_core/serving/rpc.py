@@ -40,9 +40,9 @@ class RpcDoor:
             bound = 0
         if not bound:
             raise NearsideError(
-                f"{address} cannot be listened on",
-                where="grpc.port",
-                hint="end what listens there, or set CORE__GRPC__PORT",
+                f"the grpc port {self._settings.port} cannot be opened",
+                where=address,
+                hint="stop what uses it or set another port",
             )
         await self._server.start()
 

@@ -14,6 +14,8 @@ from nearside.ids import is_name
 from nearside.sealing import KeyRing
 
 KEY_FILE = "tenant.key"
+KEY_OWNER = "core"
+"""Keys are bound to this word and not to the core's name in the settings, which may change."""
 
 
 class TenantUnknown(NearsideError):

@@ -73,7 +73,7 @@ _CANONICAL = [(re.compile(_pattern({name: forms})), name) for name, forms in _UN
 
 NUMBER_WITH_UNIT = re.compile(
     rf"(?P<before>us\$|[$¥€£]|(?:usd|cny|rmb|eur|gbp)(?=[\s\d]))?\s*(?P<number>(?:(?<![\w.,-])-)?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)"
-    rf"(?:\.\d+)?)(?P<scale>[百千万亿]|k(?![a-z]))?[\s-]*(?P<unit>{_UNIT_PATTERN})?"
+    rf"(?:\.\d+)?)\s*(?P<scale>百(?!分)|千(?![克米])|[万亿]|k(?![a-z]))?[\s-]*(?P<unit>{_UNIT_PATTERN})?"
 )
 SPELLED_WITH_UNIT = re.compile(
     rf"(?P<percent>百分之)?(?P<word>(?<![a-z])(?:{'|'.join(WORDS)})(?=[\s-])|[{''.join(DIGITS)}{''.join(TENS)}]+)[\s-]*"

@@ -8,6 +8,7 @@ from edge_node.messages import ConversationState, FormState, Lang, Owner, Reply,
 from nearside.opening import HoursView
 from nearside.origins import Reason, Source
 from nearside.rules import Sight
+from nearside.rules.schema import ANSWER_LIMIT
 
 CONFIRM, PROOF, OFFER = "@confirm", "@proof", "@offer"
 """What a form may wait for besides a slot: yes or no, a second fact, yes or no to a human."""
@@ -53,7 +54,7 @@ class Scene:
         return {
             "slots": slots,
             "lang": self.lang,
-            "message": self.message,
+            "message": self.message[:ANSWER_LIMIT],
             "conversation": conversation.id,
             "channel": conversation.channel,
         }

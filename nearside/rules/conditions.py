@@ -27,7 +27,7 @@ def _as_words(value: Any) -> Any:
     return [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in items]
 
 
-_Words = Annotated[tuple[str, ...], BeforeValidator(_as_words, json_schema_input_type=str | list[str])]
+_Words = Annotated[tuple[str, ...], BeforeValidator(_as_words, json_schema_input_type=str | int | list[str | int])]
 
 
 def plain(text: str) -> str:

@@ -30,7 +30,9 @@ from cloud_core.serving.converse import TurnService
 from cloud_core.serving.metrics import TurnMetrics
 from cloud_core.serving.rpc import RpcDoor
 from cloud_core.settings import CoreSettings
+from cloud_core.tenants import KEY_OWNER
 from cloud_core.turns.runner import Turns
+from nearside.sealing import KeyRing
 from nearside.tls import LocalCa
 from nearside.v1 import turn_pb2, turn_pb2_grpc
 from tests import servers
@@ -79,20 +81,21 @@ class Core:
             return False
 
 
-def make_core(folder: Path, *, nats: str = "off", tenants: Sequence[str] = ("demo",)) -> Core:
+def make_core(folder: Path, *, nats: str = "off", nats_url: str = "", tenants: Sequence[str] = ("demo",)) -> Core:
     https, rpc, admin, broker = servers.free_ports(4)
     plain = CoreSettings.model_validate(
         {
             "https": {"port": https},
             "grpc": {"port": rpc},
             "admin": {"port": admin},
-            "nats": {"port": broker, "mode": nats},
+            "nats": {"port": broker, "mode": nats, "url": nats_url},
         }
     )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "core.toml").write_text(core_settings.render(plain), encoding="utf-8")
     settings = core_settings.load(folder / "core.toml")
     make_certificates(settings, ())
+    KeyRing(settings.node_key, KEY_OWNER)
     registry = open_tenants(settings)
     for tenant in tenants:
         registry.add(tenant, tenant.title())

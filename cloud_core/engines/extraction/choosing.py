@@ -1,7 +1,7 @@
 """The lines that answer, and how sure that is."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from cloud_core.engines.base import EngineRequest
@@ -13,7 +13,7 @@ from nearside.encoder import TextEncoder
 from nearside.lexical import content_words, has_cjk, normalise
 
 _ENCODED = 6
-_CLOSE = 0.85
+_CLOSE, _OPEN_PART = 0.85, 0.7
 _LEANS_BACK = re.compile(
     r"(?:it|its|this|these|they|their|that|those|then|however|therefore|otherwise|in (?:this|that) case)\b"
     r"|此时|此外|这|其(?!他|它)|它|否则|但是?|因此|届时",
@@ -39,8 +39,7 @@ def choose(request: EngineRequest, encoder: TextEncoder, most: int) -> Choice:
     if not ranked:
         return Choice((), 0.0)
     best = ranked[0]
-    close = [one for one in ranked[1:] if one.score >= _CLOSE * best.score and _worth_adding(one, best)]
-    chosen = [one.line for one in _without_repeats([best, *close])][:most]
+    chosen = [one.line for one in _without_repeats([best, *_additions(ranked)])][:most]
     return Choice(_in_reading_order(_led_in(chosen, lines, most)), probability(best.score, question.lang))
 
 
@@ -68,8 +67,16 @@ def _whole_question(question: Question, request: EngineRequest) -> str:
     return f"{earlier[-1]} {question.text}" if carried else question.text
 
 
-def _worth_adding(one: Scored, best: Scored) -> bool:
-    return one.unexpected <= best.unexpected and one.conflicting <= best.conflicting and one.foreign == best.foreign
+def _additions(ranked: Sequence[Scored]) -> Iterator[Scored]:
+    """What comes close to the best, and what answers a part of the question that is still open."""
+    best, *others = ranked
+    covered = best.covers
+    for one in others:
+        fits = one.unexpected <= best.unexpected and one.conflicting <= best.conflicting and one.foreign == best.foreign
+        least = _CLOSE if one.covers <= covered else _OPEN_PART
+        if fits and one.score >= least * best.score:
+            covered |= one.covers
+            yield one
 
 
 def _without_repeats(ranked: Sequence[Scored]) -> list[Scored]:

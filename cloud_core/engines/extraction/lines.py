@@ -65,12 +65,13 @@ def cells_of(text: str) -> tuple[str, ...]:
 def _lines(passage: Passage, rank: int) -> Iterator[Line]:
     context, neighbours = Text(f"{passage.title}\n{passage.heading}"), Text(passage.text)
     columns: tuple[str, ...] = ()
+    in_table = False
     for position, text in enumerate(passage.text.split("\n")):
         cells = cells_of(text)
-        if len(cells) == 1:
-            columns = ()
-        elif len(cells) != len(columns):  # the first row of a table names its columns
+        starts_table, in_table = not in_table and len(cells) > 1, len(cells) > 1
+        if starts_table and len(cells) != len(columns):  # the first row of a table names its columns
             columns = cells
             continue
-        searched = Text(f"{text}\n{' '.join(columns)}" if columns else text)
-        yield Line(passage, rank, position, text, searched, context, neighbours, columns)
+        named = columns if len(cells) == len(columns) else ()
+        searched = Text(f"{text}\n{' '.join(named)}" if named else text)
+        yield Line(passage, rank, position, text, searched, context, neighbours, named)

@@ -50,6 +50,7 @@ class Scored:
     foreign: bool
     signpost: bool
     dangling: bool
+    covers: frozenset[str]
     cosine: float = 0.0
 
     @property
@@ -86,6 +87,7 @@ def score(line: Line, asked: Asked, lang: Lang) -> Scored:
         foreign=line.passage.lang != lang,
         signpost=_SIGNPOST.match(line.text) is not None,
         dangling=asked.dangling,
+        covers=frozenset(term[0] for term in asked.terms if found(term, line.words) >= BY_VARIANT),
     )
 
 

@@ -139,6 +139,7 @@ def _read(descriptor: int, length: int, ends_at: float) -> bytes:
 
 def _wait(descriptor: int, ends_at: float, *, writing: bool) -> None:
     left = ends_at - time.monotonic()
-    both: tuple[list[int], list[int]] = ([], [descriptor]) if writing else ([descriptor], [])
-    if left <= 0 or not any(select.select(*both, [], left)):
+    watched = select.poll()  # unlike select, at home with descriptors above 1023
+    watched.register(descriptor, select.POLLOUT if writing else select.POLLIN)
+    if left <= 0 or not watched.poll(left * 1000):
         raise _Late

@@ -43,16 +43,21 @@ def answer(ending: str, content: bytes) -> bytes:
     return b'{"document":' + document.model_dump_json().encode("utf-8", errors="replace") + b"}"
 
 
+def limit(kind: int, most: int) -> None:
+    """The soft limit: the hard one may already be lower, and only it cannot be raised again."""
+    _, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
 def main() -> None:
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not become a reply
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for kind, most in ((resource.RLIMIT_AS, MOST_MEMORY_BYTES), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
+        limit(kind, most)
     requests = sys.stdin.buffer
     while (ending := read_frame(requests)) is not None and (content := read_frame(requests)) is not None:
         used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
-        resource.setrlimit(resource.RLIMIT_CPU, (int(used) + MOST_CPU_S, resource.RLIM_INFINITY))
+        limit(resource.RLIMIT_CPU, int(used) + MOST_CPU_S)
         write_frame(replies, answer(ending.decode(), content))
 
 

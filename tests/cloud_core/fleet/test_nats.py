@@ -1,6 +1,7 @@
 """The embedded nats-server never outlives its core, and a core never stays without one."""
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -66,3 +67,16 @@ def test_a_process_that_only_has_the_number_is_left_alone(tmp_path: Path) -> Non
 def _nats_is_up(core: Core) -> bool:
     rows = core.admin("/readyz").json()["conditions"]
     return any(row["name"] == "nats" and row["ok"] for row in rows)
+
+
+def test_a_core_can_use_a_broker_that_somebody_else_runs(tmp_path: Path) -> None:
+    own = stage.make_core(tmp_path / "own", nats="embedded")
+    guest = stage.make_core(tmp_path / "guest", nats="external", nats_url=f"tls://127.0.0.1:{own.settings.nats.port}")
+    shutil.rmtree(tmp_path / "guest" / "certs")
+    shutil.copytree(tmp_path / "own" / "certs", tmp_path / "guest" / "certs")
+    shutil.rmtree(guest.settings.data)
+    with stage.serving(guest):
+        assert not _nats_is_up(guest)
+        with stage.serving(own):
+            servers.wait_until(lambda: _nats_is_up(guest), "the guest is connected", 20.0)
+        servers.wait_until(lambda: not _nats_is_up(guest), "the guest has noticed", 20.0)

@@ -113,8 +113,20 @@ def test_html_that_nests_without_end_is_read_without_recursion() -> None:
 
 
 def test_a_layout_table_is_read_as_text() -> None:
-    page = b"<table><tr><td><p>One.</p><table><tr><td>a</td><td>b</td></tr></table></td></tr></table>"
-    assert shown(html.parse(page)) == [("paragraph", "One."), ("row", "a\tb")]
+    page = b"<table><tr><td><p>One.</p><table><tr><td>a</td><td>1</td></tr></table></td></tr></table>"
+    assert shown(html.parse(page)) == [("paragraph", "One."), ("row", "a 1")]
+
+
+def test_a_table_without_a_header_reads_as_lines_of_text() -> None:
+    page = b"<table><tr><th>Weight</th><td>2 kg</td></tr><tr><th>Colour</th><td>red</td></tr></table>"
+    assert shown(html.parse(page)) == [("row", "Weight 2 kg"), ("row", "Colour red")]
+    page = b"<table><tr><td>Weight</td><td>2 kg</td></tr><tr><td>Colour</td><td>red</td></tr></table>"
+    assert shown(html.parse(page)) == [("row", "Weight 2 kg"), ("row", "Colour red")]
+
+
+def test_html_drops_what_nests_in_what_is_dropped() -> None:
+    page = b"<nav><button>x<script>1</script></button></nav><p hidden>no<i hidden>no</i></p><p>yes</p>"
+    assert shown(html.parse(page)) == [("paragraph", "yes")]
 
 
 def test_plain_text_finds_headings_items_and_paragraphs() -> None:

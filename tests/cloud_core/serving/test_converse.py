@@ -8,6 +8,7 @@ import pytest
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
 
+from cloud_core.app import open_tenants
 from cloud_core.fleet.authority import issue_edge, load_ca
 from cloud_core.serving.metrics import TurnMetrics
 from nearside.errors import EngineError
@@ -61,7 +62,7 @@ def kinds(responses: list[turn_pb2.ConverseResponse]) -> list[str | None]:
 
 
 def count(metrics: TurnMetrics, outcome: str) -> float:
-    return metrics.turns.labels(outcome)._value.get()
+    return float(metrics.turns.labels(outcome)._value.get())
 
 
 async def test_a_turn_is_accepted_then_streamed_sentence_by_sentence_then_final(core: Core) -> None:
@@ -234,7 +235,7 @@ async def test_a_tenant_this_core_does_not_serve_is_refused_until_it_is_added(co
     async with stage.answering(core, ScriptedEngine(GOOD, GROUNDED)):
         refused = await refusal(core, stage.start(tenant="late"), credentials=late)
         assert refused[:2] == (grpc.StatusCode.PERMISSION_DENIED, "TENANT_UNKNOWN")
-        stage.open_tenants(core.settings).add("late", "Late")
+        open_tenants(core.settings).add("late", "Late")
         async with stage.calling(core, late) as call:
             await call.write(stage.start(tenant="late"))
             assert kinds(await read_all(call))[-1] == "final"

@@ -33,6 +33,7 @@ def missing(claim: str, *evidence: str) -> set[str]:
         ("The gtx-500 is rated IPX7.", "GTX-500, IPX7"),
         ("It weighs 1.2 kg.", "Weight\tkg\n1.2"),
         ("存款 3 万元", "30000元"),
+        ("重 5 千克", "5 kg"),
         ("No facts at all.", ""),
         ("1. Open the app.", ""),
         ("⟨PHONE_1⟩ is your number.", "my number is ⟨PHONE_1⟩"),

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from cloud_core.messages import Citation, Finished, Outcome, Question, Sentence
+from cloud_core.messages import Citation, Finished, Lang, Outcome, Question, Sentence
 from cloud_core.turns.answers import NO_EVIDENCE, Draft
 from cloud_core.turns.grounding import Grounding
 from tests.cloud_core.stage import GOOD, GROUNDED, PASSAGE, sentence
@@ -76,7 +76,7 @@ def test_a_draft_is_joined_as_its_language_is_written() -> None:
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-def test_nothing_left_is_an_honest_no(lang: str) -> None:
+def test_nothing_left_is_an_honest_no(lang: Lang) -> None:
     question = replace(QUESTION, lang=lang)
     assert finished(Draft(withheld=1), question=question) == (NO_EVIDENCE[question.lang], Outcome.NO_EVIDENCE, False)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cloud_core.messages import Answer, Delta, HistoryItem, Outcome, Question, Role, ToolRequest
+from cloud_core.app import open_tenants
+from cloud_core.messages import Answer, Delta, EngineEvent, HistoryItem, Outcome, Question, Role, ToolRequest
 from cloud_core.tenants import Tenant
 from cloud_core.turns.answers import NO_EVIDENCE
 from cloud_core.turns.runner import DeadlineExceeded, TakenOver, Turns
@@ -19,7 +20,7 @@ QUESTION = Question("How long may I return it?", "en")
 
 @pytest.fixture
 def tenant(tmp_path: Path) -> Tenant:
-    return stage.open_tenants(stage.make_core(tmp_path).settings).get("demo")
+    return open_tenants(stage.make_core(tmp_path).settings).get("demo")
 
 
 async def run(turns: Turns, tenant: Tenant, turn_id: str = "t", within_s: float = 20.0) -> list[Delta | Answer]:
@@ -47,7 +48,7 @@ async def test_if_every_sentence_is_withheld_the_answer_is_an_honest_no(tenant: 
 
 
 async def test_tenants_do_not_share_turn_ids(tmp_path: Path) -> None:
-    tenants = stage.open_tenants(stage.make_core(tmp_path, tenants=("demo", "other")).settings)
+    tenants = open_tenants(stage.make_core(tmp_path, tenants=("demo", "other")).settings)
     engine = ScriptedEngine(GOOD, GROUNDED)
     turns = turns_with(engine)
     await run(turns, tenants.get("demo"))
@@ -107,7 +108,7 @@ async def test_a_holder_that_was_taken_over_does_not_answer(tenant: Tenant) -> N
 
 @pytest.mark.parametrize("script", [(GOOD,), (GOOD, ToolRequest("c", "order_status", {}))])
 async def test_an_engine_that_breaks_its_contract_fails_the_turn(
-    tenant: Tenant, script: tuple[stage.EngineEvent, ...]
+    tenant: Tenant, script: tuple[EngineEvent, ...]
 ) -> None:
     with pytest.raises(EngineError):
         await run(turns_with(ScriptedEngine(*script)), tenant)

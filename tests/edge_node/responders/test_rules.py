@@ -140,6 +140,14 @@ def test_the_handoff_happens_even_without_a_ticket() -> None:
     assert "工单系统" in reply.text and "T-" not in reply.text
 
 
+def test_a_long_message_fits_into_its_ticket() -> None:
+    customer = Customer()
+    customer.hears("I want to talk to a human. " + "x" * 7900)
+    arguments = customer.shop.calls[0][1]
+    customer.content.tools["create_ticket"].check(arguments)
+    assert arguments["summary"].startswith("I want to talk to a human.")
+
+
 def test_while_an_agent_has_the_conversation_the_assistant_only_says_so() -> None:
     customer = Customer(owner="agent")
     assert customer.hears("Where is my order 1042?").reason is Reason.AGENT_OWNS

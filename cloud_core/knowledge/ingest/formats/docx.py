@@ -8,6 +8,7 @@ from typing import Any
 
 from cloud_core.knowledge.documents import Block, Document, Kind, Unreadable
 from cloud_core.knowledge.folding import fold
+from cloud_core.knowledge.ingest.tables import rows_of
 
 ENDINGS = frozenset({".docx"})
 
@@ -50,7 +51,7 @@ def _blocks(document: Any) -> Iterator[Block]:
     for part in document.iter_inner_content():
         if hasattr(part, "rows"):
             group += 1
-            yield from _rows(part, group)
+            yield from rows_of(list(_rows(part)), group)
             previous = Kind.ROW
             continue
         text = fold(part.text)
@@ -73,12 +74,10 @@ def _kind(paragraph: Any) -> tuple[Kind, int]:
     return (Kind.ITEM, 0) if numbered or style.lower().startswith("list") else (Kind.PARAGRAPH, 0)
 
 
-def _rows(table: Any, group: int) -> Iterator[Block]:
-    for number, row in enumerate(table.rows):
+def _rows(table: Any) -> Iterator[list[str]]:
+    for row in table.rows:
         cells: list[Any] = []
         for cell in row.cells:  # a merged cell comes once per column it spans
             if not cells or cell._tc is not cells[-1]._tc:
                 cells.append(cell)
-        text = "\t".join(fold(cell.text) for cell in cells)
-        if text.strip():
-            yield Block(kind=Kind.ROW, text=text, group=group, header=number == 0 and len(table.rows) > 1)
+        yield [fold(cell.text) for cell in cells]

@@ -1,0 +1,105 @@
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from cloud_core.tenants import Tenants, TenantUnknown
+from nearside.errors import NearsideError, StorageError
+from nearside.sealing import KeyRing
+
+pytestmark = pytest.mark.unit
+
+
+def tenants_in(folder: Path) -> Tenants:
+    return Tenants(folder / "data", KeyRing(folder / "node.key", "core"), {})
+
+
+@pytest.fixture
+def tenants(tmp_path: Path) -> Tenants:
+    return tenants_in(tmp_path)
+
+
+def test_a_tenant_that_was_added_is_found_also_by_another_program(tenants: Tenants, tmp_path: Path) -> None:
+    other = tenants_in(tmp_path)
+    with pytest.raises(TenantUnknown):
+        other.get("demo")
+    added = tenants.add("demo", " Larkspur Outdoor ")
+    found = other.get("demo")
+    assert (found.id, found.name, found.created_at) == ("demo", "Larkspur Outdoor", added.created_at)
+
+
+def test_the_same_tenant_is_the_same_object(tenants: Tenants) -> None:
+    assert tenants.add("demo", "Demo") is tenants.get("demo")
+
+
+def test_a_tenant_whose_folder_is_gone_is_unknown_at_once(tenants: Tenants) -> None:
+    folder = tenants.add("demo", "Demo").folder
+    shutil.rmtree(folder)
+    with pytest.raises(TenantUnknown):
+        tenants.get("demo")
+    assert tenants.all() == []
+
+
+@pytest.mark.parametrize("tenant_id", ["", "a", "Demo", "de mo", "../demo", "-demo", "x" * 33, "dé", "demo\n"])
+def test_an_id_that_is_no_id_is_refused(tenants: Tenants, tmp_path: Path, tenant_id: str) -> None:
+    with pytest.raises(NearsideError):
+        tenants.add(tenant_id, "Demo")
+    with pytest.raises(TenantUnknown):
+        tenants.get(tenant_id)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_tenant_is_added_once_and_has_a_name(tenants: Tenants) -> None:
+    tenants.add("demo", "Demo")
+    with pytest.raises(NearsideError, match="already"):
+        tenants.add("demo", "Another")
+    with pytest.raises(NearsideError, match="name"):
+        tenants.add("other", "  ")
+
+
+def test_adding_that_was_interrupted_can_be_repeated(tenants: Tenants, tmp_path: Path) -> None:
+    keys = KeyRing(tmp_path / "node.key", "core")
+    keys.tenant_key(tmp_path / "data" / "tenants" / "demo", "demo")
+    assert tenants.all() == []
+    assert tenants.add("demo", "Demo").name == "Demo"
+
+
+def test_tenants_are_listed_in_order_and_other_folders_are_not(tenants: Tenants, tmp_path: Path) -> None:
+    for tenant_id in ("zebra", "ant"):
+        tenants.add(tenant_id, tenant_id)
+    (tmp_path / "data" / "tenants" / "lost+found").mkdir()
+    assert [tenant.id for tenant in tenants.all()] == ["ant", "zebra"]
+
+
+def test_the_file_is_encrypted_and_opens_under_no_other_tenants_key(tenants: Tenants) -> None:
+    demo, other = tenants.add("demo", "Larkspur"), tenants.add("other", "Other")
+    content = (demo.folder / "core.db").read_bytes()
+    assert not content.startswith(b"SQLite") and b"Larkspur" not in content
+    os.replace(other.folder / "core.db", demo.folder / "core.db")
+    with pytest.raises(StorageError):
+        demo.connect()
+
+
+def test_a_tenants_key_is_no_use_in_another_tenants_folder(tenants: Tenants, tmp_path: Path) -> None:
+    demo, other = tenants.add("demo", "Demo"), tenants.add("other", "Other")
+    shutil.copy(demo.folder / "tenant.key", other.folder / "tenant.key")
+    with pytest.raises(StorageError):
+        tenants_in(tmp_path).get("other")
+
+
+def test_the_key_is_not_shown(tenants: Tenants) -> None:
+    tenant = tenants.add("demo", "Demo")
+    assert repr(tenant._key) not in repr(tenant)
+
+
+def test_many_that_open_a_new_tenant_at_once_agree(tenants: Tenants, tmp_path: Path) -> None:
+    tenants.add("demo", "Demo")
+    names: list[str] = []
+    threads = [threading.Thread(target=lambda: names.append(tenants_in(tmp_path).get("demo").name)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert names == ["Demo"] * 8

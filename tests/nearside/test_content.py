@@ -1,0 +1,131 @@
+import json
+import shutil
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+
+from nearside.content import TenantContent, json_schemas, load_tenant_content
+from nearside.errors import ContentError
+from nearside.operator_files import OperatorFile
+from tests.servers import ROOT
+
+pytestmark = pytest.mark.unit
+
+DEMO = ROOT / "demo"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("tenant.toml", "faq.yaml", "intents.jsonl"):
+        shutil.copy(DEMO / name, tmp_path / name)
+    for name in ("rules", "tools"):
+        shutil.copytree(DEMO / name, tmp_path / name)
+    return tmp_path
+
+
+def change(path: Path, before: str, after: str) -> int:
+    """The line of the change."""
+    text = path.read_text(encoding="utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after, 1), encoding="utf-8")
+    return text[: text.index(before)].count("\n") + 1
+
+
+def complaint(folder: Path) -> ContentError:
+    with pytest.raises(ContentError) as caught:
+        load_tenant_content(folder)
+    return caught.value
+
+
+def test_the_demo_company_loads_whole() -> None:
+    content: TenantContent = load_tenant_content(DEMO)
+    assert len(content.rules.rules) >= 16 and len(content.faq) >= 60 and len(content.intents) >= 300
+    assert set(content.tools) == {"order_status", "verify_order", "cancel_order", "create_ticket"}
+    assert content.rules.handoff is not None and content.rules.handoff.id == "human-please"
+    assert content.variables["shop_url"].startswith("http://127.0.0.1")
+
+
+def test_variables_and_secrets_can_be_replaced_one_by_one() -> None:
+    content = load_tenant_content(DEMO, variables={"shop_url": "http://x"}, secret_files={"shop_token": Path("/t")})
+    assert content.variables["shop_url"] == "http://x" and content.secret_files["shop_token"] == Path("/t")
+
+
+def test_a_folder_with_tenant_toml_alone_is_enough(tmp_path: Path) -> None:
+    (tmp_path / "tenant.toml").write_text('name = "Shop"\n')
+    content = load_tenant_content(tmp_path)
+    assert content.faq == () and content.rules.rules == () and not content.tools
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "what"),
+    [
+        ("tenant.toml", "timezone =", "timezoen =", "unknown key timezoen"),
+        ("tenant.toml", '"Europe/Berlin"', '"Europe/Berlim"', "time zone"),
+        ("tenant.toml", 'monday = ["09:00-19:00"]', 'monday = ["9-19"]', "09:00-18:00"),
+        ("tenant.toml", 'color = "#2f6b4f"', 'color = "green"', "branding.color"),
+        ("tenant.toml", "threshold = 0.75", "threshold = 75", "faq.threshold"),
+        ("faq.yaml", "- id: delivery-time", "- id: shipping-cost", "second entry"),
+        ("rules/talk.yaml", "- id: thanks", "- id: greeting", "second rule"),
+        ("rules/talk.yaml", "priority: 900", "prioriti: 900", "unknown key prioriti"),
+        ("rules/talk.yaml", "{{ tenant.name }}", "{{ tennant.name }}", "tennant"),
+        ("rules/talk.yaml", "{{ tenant.name }}", "{{ tenant.name }", "not a template"),
+        ("rules/orders.yaml", "name: order_status", "name: order_statsu", "no tool order_statsu"),
+        ("rules/orders.yaml", "intent: cancel_order", "intent: cancel_ordr", "cancel_ordr"),
+        ("rules/orders.yaml", "{order_number: '{{ slots.order_number }}'}", "{number: '1'}", "no parameter number"),
+        ("rules/orders.yaml", "'{{ slots.order_number }}'", "'{{ slots.order_nr }}'", "no slot order_nr"),
+        ("rules/service.yaml", "      default: true", "      default: maybe", "default"),
+        ("tools/order_status.yaml", "method: GET", "method: FETCH", "request.method"),
+        ("tools/order_status.yaml", "{shop_url}", "{shop_uri}", "shop_uri"),
+        ("tools/order_status.yaml", "secret: {name: shop_token}", "secret: {name: other}", "secret other"),
+        ("tools/cancel_order.yaml", "tool: verify_order", "tool: create_ticket", "must be a read"),
+        ("tools/cancel_order.yaml", "subject: order:{order_number}", "subject: order", "names no argument"),
+        ("tools/cancel_order.yaml", "requires: verified", "# nothing", "go together"),
+    ],
+)
+def test_a_mistake_is_told_with_file_and_line(folder: Path, file: str, before: str, after: str, what: str) -> None:
+    line = change(folder / file, before, after)
+    error = complaint(folder)
+    path, _, number = error.where.rpartition(":")
+    assert what in str(error)
+    assert path == str(folder / file)
+    assert abs(int(number) - line) <= 60, f"{error.where} is far from line {line}"
+
+
+def test_the_line_of_a_wrong_key_is_exact(folder: Path) -> None:
+    for file, before, after in [
+        ("rules/talk.yaml", "priority: 900", "prioriti: 900"),
+        ("tenant.toml", "timezone =", "timezoen ="),
+        ("tools/order_status.yaml", "timeout_s:", "timeuot_s:"),
+    ]:
+        line = change(folder / file, before, after)
+        assert complaint(folder).where == f"{folder / file}:{line}"
+        change(folder / file, after, before)
+
+
+def test_a_tool_that_wants_confirmation_is_not_called_without(folder: Path) -> None:
+    change(folder / "rules/orders.yaml", "      confirm:\n", "      tries: 2\n      x_confirm:\n")
+    assert "unknown key x_confirm" in complaint(folder).what
+    rules = folder / "rules/orders.yaml"
+    text = rules.read_text(encoding="utf-8")
+    start = text.index("      x_confirm:")
+    rules.write_text(text[:start] + text[text.index("    tool:", start) :], encoding="utf-8")
+    assert "wants confirmation" in complaint(folder).what
+
+
+@pytest.mark.parametrize("line", ["{", '{"text": "x"}', '{"text": "x", "intent": "Bad Name"}', "[1]", "[" * 5000])
+def test_a_bad_line_of_intents_is_named(folder: Path, line: str) -> None:
+    (folder / "intents.jsonl").write_text('{"text": "hi", "intent": "order_status"}\n\n' + line + "\n")
+    assert complaint(folder).where == f"{folder / 'intents.jsonl'}:3"
+
+
+def test_every_format_has_a_json_schema_that_accepts_the_demo() -> None:
+    schemas = json_schemas()
+    assert set(schemas) == {"tenant", "rules", "faq", "intent", "tool"}
+    for name, pattern in [("rules", "rules/*.yaml"), ("faq", "faq.yaml"), ("tool", "tools/*.yaml")]:
+        validator = jsonschema_rs.validator_for(schemas[name])
+        for path in DEMO.glob(pattern):
+            problems = [error.message for error in validator.iter_errors(OperatorFile(path).data)]
+            assert problems == [], path.name
+    assert not jsonschema_rs.is_valid(schemas["rules"], {"rules": [{"id": "x", "whem": {}}]})
+    json.dumps(schemas)
