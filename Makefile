@@ -24,8 +24,8 @@ test: venv-dev ## every test (TESTS=path or -k expression narrows it)
 check: venv-dev ## format, lint, types, rooms, protobuf: what CI checks
 	@packaging/check.sh
 
-bench: venv-dev ## every figure beside its limit, measured in the same run
-	@$(BIN)/python -m benchmarks
+bench: venv-dev ## every figure beside its limit, measured in the same run (ONLY=encoder, JSON=file)
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
 
 protos: venv-dev ## generate nearside/v1 from protos/
 	@packaging/protos.sh .

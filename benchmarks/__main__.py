@@ -9,6 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from websockets.exceptions import ConnectionClosed
+
 from benchmarks.figures import WrongAnswerError
 from benchmarks.machine import this_machine
 from benchmarks.report import Report
@@ -17,6 +19,8 @@ from nearside.errors import NearsideError
 from tests.servers import ServerError
 
 BENCHMARKS = ("encoder", "fast", "forwarded", "footprint", "acknowledged")
+
+BROKEN = (WrongAnswerError, ServerError, NearsideError, ConnectionClosed, OSError, EOFError, ExceptionGroup)
 
 
 def main() -> int:
@@ -29,8 +33,9 @@ def main() -> int:
                 gc.collect()
                 for section in importlib.import_module(f"benchmarks.{name}").measure(stage):
                     report.add(section)
-    except (WrongAnswerError, ServerError, NearsideError) as error:
-        print(f"nearside: {error}", file=sys.stderr)
+    except BROKEN as error:
+        first = _first(error)
+        print(f"nearside: {type(first).__name__}: {first}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -38,6 +43,10 @@ def main() -> int:
     if wanted.json:
         wanted.json.write_text(json.dumps(report.as_json(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return 0
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _arguments() -> argparse.Namespace:

@@ -14,8 +14,8 @@ from benchmarks.stage import Stage
 
 PER_S = 200.0
 CONNECTIONS = 16
-INTERVAL_S = 2.5
-ROUNDS = 3
+INTERVAL_S = 3.0
+ROUNDS = 2
 GREETINGS_PER_S = 10.0
 
 BARE, COMMITTED, EDGE = "bare 202", "202 + commit", "edge"

@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from benchmarks.figures import WrongAnswerError, percentile
 from benchmarks.machine import cpu_seconds
 
-PATIENCE_S = 20.0
+PATIENCE_S = 30.0
 REPLY = '{"type":"reply"'
 HELLO = json.dumps({"type": "hello", "v": 1, "lang": "en"})
 
@@ -79,6 +79,7 @@ class Load:
 
 
 Answered = list[tuple[str, str]]
+Customer = Callable[[int, ClientConnection, Answered], Awaitable[None]]
 
 
 async def as_fast_as_answered(subject: Subject, connections: int, seconds: float, load: Load) -> None:
@@ -94,7 +95,7 @@ async def as_fast_as_answered(subject: Subject, connections: int, seconds: float
 
     async with _Crowd(subject, connections) as crowd:
         ends_at = time.perf_counter() + seconds
-        await crowd.run(customer, load)
+        await crowd.run(customer, seconds, load)
 
 
 async def at_rate(subject: Subject, connections: int, per_s: float, seconds: float, load: Load) -> None:
@@ -110,7 +111,7 @@ async def at_rate(subject: Subject, connections: int, per_s: float, seconds: flo
 
     async with _Crowd(subject, connections) as crowd:
         began_at = time.perf_counter() + 0.05
-        await crowd.run(customer, load)
+        await crowd.run(customer, seconds, load)
 
 
 class _Crowd:
@@ -131,24 +132,19 @@ class _Crowd:
     async def __aexit__(self, *_: object) -> None:
         await self._open.aclose()
 
-    async def run(self, customer: Callable[[int, ClientConnection, Answered], Awaitable[None]], load: Load) -> None:
+    async def run(self, customer: Customer, seconds: float, load: Load) -> None:
         answered: Answered = []
         cpu_before, began = cpu_seconds(self._subject.pid), time.perf_counter()
         try:
-            async with asyncio.TaskGroup() as group:
+            async with asyncio.timeout(seconds + PATIENCE_S), asyncio.TaskGroup() as group:
                 for number, socket in enumerate(self._sockets):
-                    group.create_task(_patiently(customer(number, socket, answered)))
-        except* TimeoutError:
+                    group.create_task(customer(number, socket, answered))
+        except TimeoutError:
             raise WrongAnswerError(f"{self._subject.name}: no answer within {PATIENCE_S:.0f} s") from None
         load.elapsed_s += time.perf_counter() - began
         load.cpu_s += cpu_seconds(self._subject.pid) - cpu_before
         for text, reply in answered:
             self._subject.check(text, reply)
-
-
-async def _patiently(work: Awaitable[None]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        await work
 
 
 def open_socket(url: str, tls: ssl.SSLContext) -> connect:

@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping
+from operator import methodcaller
 
 import uvloop
 
@@ -155,7 +156,7 @@ def _throughput(connections: int, loads: Loads) -> Section:
         figures.append(Figure(f"{name}, turns", load.per_s, "/s", _limits(loads, name, lambda of: of.per_s), budget))
     for share in (50, 99):
         for name, load in loads.items():
-            limits = _limits(loads, name, lambda of, share=share: of.percentile(share))
+            limits = _limits(loads, name, methodcaller("percentile", share))
             figures.append(Figure(f"{name}, p{share}", load.percentile(share), "ms", limits))
     for name, load in loads.items() if connections > 1 else ():
         limits = _limits(loads, name, lambda of: of.cpu_ms)
@@ -170,11 +171,11 @@ def _paced(loads: Loads, encoder_ms: float) -> Section:
         base = encoder_ms if name in (DISTINCT, AGAIN) else 0.0
         told = f"≤ 5 ms + encoder's {base:.1f}" if base else "≤ 5 ms"
         budget = Budget(told, most=5.0 + base) if name in LEAST_PER_S else None
-        limits = _limits(loads, name, lambda of: of.percentile(50))
+        limits = _limits(loads, name, methodcaller("percentile", 50))
         figures.append(Figure(f"{name}, p50", load.percentile(50), "ms", limits, budget))
     for name, load in loads.items():
         budget = Budget("≤ 20 ms", most=20.0) if name in LEAST_PER_S else None
-        limits = _limits(loads, name, lambda of: of.percentile(99))
+        limits = _limits(loads, name, methodcaller("percentile", 99))
         figures.append(Figure(f"{name}, p99", load.percentile(99), "ms", limits, budget))
     title = f"fast answers at {RATE_PER_S:.0f} turns/s, {RATE_CONNECTIONS} connections"
     return Section(title, tuple(figures))

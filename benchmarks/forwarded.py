@@ -25,7 +25,7 @@ from nearside.lexical import language_of
 from nearside.v1 import turn_pb2
 
 WARM_UP = 12
-TURNS = 160
+TURNS = 120
 REQUEST = bytes(300)
 TIMES_BARE = 5
 ADDED_MS = 8.0

@@ -34,8 +34,12 @@ def this_machine() -> Machine:
         memory_gib=round(memory / MIB / 1024, 1),
         python=f"{platform.python_version()} ({ssl.OPENSSL_VERSION})",
         system=f"{platform.system()} {platform.release()}",
-        load=round(os.getloadavg()[0], 2),
+        load=load_average(),
     )
+
+
+def load_average() -> float:
+    return round(os.getloadavg()[0], 2)
 
 
 def cpu_seconds(pid: int) -> float:

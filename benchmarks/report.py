@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.figures import Figure, Section
-from benchmarks.machine import Machine
+from benchmarks.machine import Machine, load_average
 
 STYLES = {"met": "green", "missed": "red", "": ""}
 WIDTH = 156
@@ -57,7 +57,9 @@ class Report:
 
     def close(self, took_s: float) -> None:
         judged = [figure.verdict for section in self._sections for figure in section.figures if figure.budget]
-        self._console.print(f"\n{judged.count('met')} of {len(judged)} budgets met; took {took_s:.0f} s")
+        self._console.print(
+            f"\n{judged.count('met')} of {len(judged)} budgets met; took {took_s:.0f} s, load average then {load_average()}"
+        )
 
     def as_json(self) -> dict[str, Any]:
         return {

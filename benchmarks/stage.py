@@ -25,7 +25,6 @@ WITHOUT_RATES = {
 """One client stands for thousands of customers."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Bare:
     """`benchmarks.bare`, running."""

@@ -1,6 +1,5 @@
 """What a reply may say about opening hours: `{{ hours.status }}`, `{{ hours.asked }}`, `{{ hours.answer_time }}` …"""
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from nearside.asked_days import asked_days
@@ -8,35 +7,50 @@ from nearside.hours import DAYS, DAYS_ZH, BusinessHours, day_text, spans_text
 from nearside.operator_files import Lang
 
 
-@dataclass(frozen=True, slots=True)
 class HoursView:
-    """Every text is a whole sentence or list in the customer's language; "" where there is nothing to say."""
+    """Every text is a whole sentence or list in `lang`, "" where there is nothing to say; made when it is asked for.
 
-    open: bool
-    today: str
-    holiday: str
-    status: str
-    week: str
-    asked: str
-    answer_time: str
-    next_open: str
+    `text` is the normalised message, for the days it asks about.
+    """
 
+    def __init__(self, hours: BusinessHours, at: datetime, lang: Lang, text: str = "") -> None:
+        self._hours, self._at, self._lang, self._text = hours, at, lang, text
+        self._today = hours.local(at).date()
 
-def hours_view(hours: BusinessHours, at: datetime, lang: Lang, text: str = "") -> HoursView:
-    """`text`: the normalised message, for the days it asks about."""
-    today = hours.local(at).date()
-    holiday = hours.holiday(today)
-    days = asked_days(text, today, hours)
-    return HoursView(
-        open=hours.is_open(at),
-        today=spans_text(hours.spans(today), lang),
-        holiday=holiday.name.in_lang(lang) if holiday else "",
-        status=_status(hours, at, lang),
-        week=_week(hours, lang),
-        asked="\n".join(_day_line(hours, day, lang) for day in days),
-        answer_time=_answer_time(hours, at, lang),
-        next_open=_moment(hours.next_open(at), today, lang),
-    )
+    @property
+    def open(self) -> bool:
+        return self._hours.is_open(self._at)
+
+    @property
+    def today(self) -> str:
+        return spans_text(self._hours.spans(self._today), self._lang)
+
+    @property
+    def holiday(self) -> str:
+        holiday = self._hours.holiday(self._today)
+        return holiday.name.in_lang(self._lang) if holiday else ""
+
+    @property
+    def status(self) -> str:
+        return _status(self._hours, self._at, self._lang)
+
+    @property
+    def week(self) -> str:
+        return _week(self._hours, self._lang)
+
+    @property
+    def asked(self) -> str:
+        """A line for each day that the message asks about."""
+        days = asked_days(self._text, self._today, self._hours)
+        return "\n".join(_day_line(self._hours, day, self._lang) for day in days)
+
+    @property
+    def answer_time(self) -> str:
+        return _answer_time(self._hours, self._at, self._lang)
+
+    @property
+    def next_open(self) -> str:
+        return _moment(self._hours.next_open(self._at), self._today, self._lang)
 
 
 def _status(hours: BusinessHours, at: datetime, lang: Lang) -> str:

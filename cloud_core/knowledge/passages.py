@@ -141,10 +141,13 @@ def _short_enough(line: str) -> Iterator[str]:
 
 def _cut(group: _Group) -> list[list[str]]:
     parts: list[list[str]] = [[]]
+    filled = 0.0
     for line in group.lines:
-        if parts[-1] and _size(parts[-1]) + size(line) > TARGET:
+        if parts[-1] and filled + size(line) > TARGET:
             parts.append(list(group.head))
+            filled = _size(group.head)
         parts[-1].append(line)
+        filled += size(line)
     return parts
 
 

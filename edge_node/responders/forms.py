@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from nearside.lexical import content_words, words
 from nearside.rules import Form, Slot, bare
-from nearside.rules.conditions import keyword_pattern
+from nearside.rules.checks import Keywords
 from nearside.rules.schema import ANSWER_LIMIT
 
 SHORT_WORDS = 12
@@ -52,7 +52,7 @@ _QUESTION = re.compile(
     r"|吗|呢|什么|怎么|怎样|如何|多少|几[天个号点时]|哪|为什么|是否|能不能|可不可以|有没有|是不是|会不会|请问|想知道|告诉我|想问|咨询"
 )
 _FILLERS = frozenset({"order", "number", "nr", "订单", "单号", "号", "订单号", "编号", "号码"})
-_BACK = keyword_pattern(
+_BACK = Keywords(
     [
         "back to the assistant",
         "back to assistant",
@@ -96,7 +96,7 @@ def is_question(text: str) -> bool:
 
 
 def wants_assistant(text: str) -> bool:
-    return _BACK.search(text) is not None
+    return _BACK.are_in(text)
 
 
 def is_short(text: str) -> bool:

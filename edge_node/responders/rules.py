@@ -20,7 +20,7 @@ from edge_node.responders.forms import (
 from edge_node.responders.scenes import CONFIRM, OFFER, PROOF, Scene, facts
 from edge_node.responders.steps import CallTool, Steps
 from nearside.hours import BusinessHours
-from nearside.opening import hours_view
+from nearside.opening import HoursView
 from nearside.origins import Reason
 from nearside.rules import Rule, RuleBook, Sight, plain
 from nearside.rules.schema import Form, Slot
@@ -70,8 +70,7 @@ class Responder:
             customer=turn.conversation.customer,
             slots=facts(turn.state),
         )
-        hours = hours_view(self._hours, at, turn.lang, text)
-        return Scene(turn, sight, hours, turn.state, turn.lang, turn.text)
+        return Scene(turn, sight, lambda lang: HoursView(self._hours, at, lang, text), turn.state, turn.lang, turn.text)
 
     def _leave_to_agent(self, scene: Scene) -> Reply:
         if wants_assistant(scene.sight.text):
@@ -88,9 +87,8 @@ class Responder:
 
     async def _begin(self, scene: Scene, rule: Rule, confidence: float = 1.0) -> Reply:
         scene = replace(scene, confidence=confidence)
-        if rule.set_lang and rule.set_lang != scene.lang:
-            hours = hours_view(self._hours, self._now(), rule.set_lang, scene.sight.text)
-            scene = replace(scene, lang=rule.set_lang, hours=hours)
+        if rule.set_lang:
+            scene = replace(scene, lang=rule.set_lang)
         return await self._steps.begin(scene, rule)
 
     async def _continue(self, scene: Scene, rule: Rule, form: FormState) -> Reply | None:

@@ -1,6 +1,6 @@
 """One turn as rules see it, and the replies that change what the conversation remembers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,13 +21,17 @@ _REMEMBERED_CHARACTERS = 64
 class Scene:
     turn: Turn
     sight: Sight
-    hours: HoursView
+    look_at_hours: Callable[[Lang], HoursView]
     state: ConversationState
     """As of now in this turn: a proof may have been added."""
     lang: Lang
     message: str
     """What a ticket quotes: the message, or the one before it when this one is only a yes."""
     confidence: float = 1.0
+
+    @property
+    def hours(self) -> HoursView:
+        return self.look_at_hours(self.lang)
 
     @property
     def slots(self) -> dict[str, str]:

@@ -7,9 +7,10 @@ from typing import Any
 
 from nearside.errors import ContentError
 from nearside.operator_files import OperatorFile
-from nearside.rules.conditions import Sight, plain
+from nearside.rules.checks import Check
 from nearside.rules.phrases import Phrases
 from nearside.rules.schema import Rule, RulesFile
+from nearside.rules.sight import Sight, plain
 
 Intent = Callable[[], Awaitable[tuple[str, float] | None]]
 """Looks up what a message means; called at most once, and only when a rule depends on it."""
@@ -30,7 +31,8 @@ class RuleBook:
         self.rules = tuple(sorted(rules, key=lambda rule: -rule.priority))
         self.phrases = phrases or Phrases()
         self._by_id = {rule.id: rule for rule in self.rules}
-        self._interrupts = tuple(rule for rule in self.rules if rule.interrupt)
+        self._checks = [(rule, _check_of(rule)) for rule in self.rules]
+        self._interrupts = [(rule, check) for rule, check in self._checks if rule.interrupt]
 
     def __iter__(self) -> Iterator[Rule]:
         return iter(self.rules)
@@ -46,34 +48,34 @@ class RuleBook:
     def interrupts(self, text: str) -> bool:
         """Whether a message cancels a running turn; decided from its words, in microseconds."""
         seen = plain(text)
-        return any(
-            rule.when.holds(Sight(text=seen, lang=lang))
-            for rule in self._interrupts
-            for lang in ("en", "zh")
-            if rule.lang in (None, lang)
-        )
+        sight = Sight(text=seen, lang="en")
+        if any(check(sight) for _, check in self._interrupts):
+            return True
+        sight.lang = "zh"
+        return any(check(sight) for _, check in self._interrupts)
 
     def interrupt(self, sight: Sight) -> Rule | None:
-        return next((rule for rule in self._interrupts if _applies(rule, sight)), None)
+        return next((rule for rule, check in self._interrupts if check(sight)), None)
 
     def plain_match(self, sight: Sight) -> Rule | None:
         """The first rule that applies whatever the message's intent is."""
-        return next((rule for rule in self.rules if _applies(rule, sight)), None)
+        return next((rule for rule, check in self._checks if check(sight)), None)
 
     async def match(self, sight: Sight, intent: Intent) -> Hit | None:
-        for rule in self.rules:
-            applies = _applies(rule, sight)
+        for rule, check in self._checks:
+            applies = check(sight)
             if applies is None:
                 sight.intent, sight.intent_known = await intent(), True
-                if _applies(rule, sight):
+                if check(sight):
                     return Hit(rule, sight.intent[1] if sight.intent else 1.0)
             elif applies:
                 return Hit(rule, 1.0)
         return None
 
 
-def _applies(rule: Rule, sight: Sight) -> bool | None:
-    return False if rule.lang not in (None, sight.lang) else rule.when.holds(sight)
+def _check_of(rule: Rule) -> Check:
+    lang, check = rule.lang, rule.when.check
+    return (lambda sight: check(sight) if sight.lang == lang else False) if lang else check
 
 
 def load_rules(folder: Path) -> RuleBook:

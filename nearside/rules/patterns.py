@@ -9,9 +9,11 @@ the product may not exceed `STEPS_LIMIT` for a text of `TEXT_LIMIT` characters; 
 import importlib
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
+
+from nearside.rules.sight import kinds_in
 
 TEXT_LIMIT = 600
 """Characters of a message that patterns are matched on."""
@@ -23,8 +25,28 @@ _parser: Any = importlib.import_module("re._parser")
 _ENDLESS = 10**12
 
 
+class Pattern:
+    """A compiled pattern, and the kinds of characters (see `kinds_in`) without which it cannot match."""
+
+    __slots__ = ("_needs", "_pattern")
+
+    def __init__(self, pattern: re.Pattern[str], needs: frozenset[str]) -> None:
+        self._pattern, self._needs = pattern, needs
+
+    def search(self, text: str, kinds: frozenset[str] | None = None) -> re.Match[str] | None:
+        """`text` through `plain`; `kinds` are those in it, if known."""
+        if kinds is not None and not self._needs <= kinds:
+            return None
+        return self._pattern.search(text[:TEXT_LIMIT])
+
+    def values(self, text: str) -> Iterator[str]:
+        """Of each match the first group that matched, else the whole."""
+        for match in self._pattern.finditer(text[:TEXT_LIMIT]):
+            yield next((group for group in match.groups() if group), match.group())
+
+
 @lru_cache(maxsize=4096)
-def compile_pattern(source: str) -> re.Pattern[str]:
+def compile_pattern(source: str) -> Pattern:
     """Raises ValueError: not a pattern, or one that can run away."""
     if len(source) > PATTERN_LIMIT:
         raise ValueError(f"a pattern is longer than {PATTERN_LIMIT} characters")
@@ -40,11 +62,7 @@ def compile_pattern(source: str) -> re.Pattern[str]:
         raise ValueError(
             f"this pattern can run away: {source[:30]}… (no repeat inside a repeat; bound repeats as in `.{{0,30}}`)"
         )
-    return compiled
-
-
-def search(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    return pattern.search(text[:TEXT_LIMIT])
+    return Pattern(compiled, _needs(tree))
 
 
 def _is_anchored(tree: Any) -> bool:
@@ -89,3 +107,37 @@ def _ways_of_branch(branches: list[Any]) -> int:
     widest = max(_ways(branch) for branch in branches)
     apart = all(heads) and len(set(heads)) == len(heads)
     return widest if apart else widest + 1
+
+
+def _needs(tree: Iterable[Any]) -> frozenset[str]:
+    """The kinds of characters that every match contains."""
+    return frozenset().union(*(_needs_of(str(kind), argument) for kind, argument in tree))
+
+
+def _needs_of(kind: str, argument: Any) -> frozenset[str]:
+    if kind == "LITERAL":
+        return kinds_in(chr(argument).lower())
+    if kind == "IN":
+        return _needs_of_class(argument)
+    if kind == "SUBPATTERN":
+        return _needs(argument[3])
+    if kind == "ATOMIC_GROUP":
+        return _needs(argument)
+    if kind in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
+        return _needs(argument[2]) if int(argument[0]) > 0 else frozenset()
+    if kind == "BRANCH":
+        first, *others = (_needs(branch) for branch in argument[1])
+        return first.intersection(*others)
+    return frozenset()
+
+
+def _needs_of_class(items: list[Any]) -> frozenset[str]:
+    found = []
+    for kind, argument in items:
+        if str(kind) == "LITERAL":
+            found.append(kinds_in(chr(argument).lower()))
+        elif str(kind) == "RANGE" and argument in ((48, 57), (97, 122)):
+            found.append(frozenset({"digit" if argument[0] == 48 else "letter"}))
+        else:
+            return frozenset()
+    return found[0].intersection(*found[1:]) if found else frozenset()

@@ -1,6 +1,5 @@
 """What stands in `rules/*.yaml`."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -9,9 +8,11 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from nearside.operator_files import Lang, LocalisedList, LocalisedText, Placed, Written
-from nearside.rules.conditions import Condition, keyword_pattern, plain
-from nearside.rules.patterns import compile_pattern, search
+from nearside.rules.checks import Keywords
+from nearside.rules.conditions import Condition
+from nearside.rules.patterns import Pattern, compile_pattern
 from nearside.rules.phrases import Phrases
+from nearside.rules.sight import plain
 from nearside.templates import LocalisedTemplate, Text, check_slots
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
@@ -30,16 +31,16 @@ class Option(Written):
     label: LocalisedText
     keywords: tuple[str, ...] = ()
 
-    _keywords: re.Pattern[str] | None = PrivateAttr(default=None)
+    _keywords: Keywords = PrivateAttr()
 
     @model_validator(mode="after")
     def _compile(self) -> "Option":
         said = [word for word in (*self.label.root.values(), *self.keywords) if plain(word)]
-        self._keywords = keyword_pattern(said)
+        self._keywords = Keywords(said)
         return self
 
     def fits(self, text: str) -> bool:
-        return self._keywords is not None and self._keywords.search(text) is not None
+        return self._keywords.are_in(text)
 
 
 class Slot(Written):
@@ -53,7 +54,7 @@ class Slot(Written):
     opening_words: int = Field(default=0, ge=0, le=100)
     """Free text only: the message that starts the form is the answer if it has at least so many words; 0: never."""
 
-    _pattern: re.Pattern[str] | None = PrivateAttr(default=None)
+    _pattern: Pattern | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _compile(self) -> "Slot":
@@ -70,10 +71,7 @@ class Slot(Written):
     def read(self, text: str) -> str | None:
         """The value in a message (through `plain`); a pattern's is its first group that matched, else the whole."""
         if self._pattern:
-            match = search(self._pattern, text)
-            if match is None:
-                return None
-            return next((group for group in match.groups() if group), match.group()).strip() or None
+            return next((value.strip() for value in self._pattern.values(text) if value.strip()), None)
         found = [option.value for option in self.options if option.fits(text)]
         return found[0] if len(found) == 1 else None
 

@@ -9,7 +9,7 @@ import jsonschema_rs
 from pydantic import Field, PrivateAttr, model_validator
 
 from nearside.operator_files import OperatorFile, Placed, Written, nearest
-from nearside.rules.patterns import TEXT_LIMIT, compile_pattern
+from nearside.rules.patterns import Pattern, compile_pattern
 from nearside.templates import LocalisedTemplate
 from nearside.tools.errors import ToolFailure
 
@@ -90,7 +90,7 @@ class Verify(Written):
     ask: LocalisedTemplate
     retry: LocalisedTemplate | None = None
 
-    _pattern: re.Pattern[str] = PrivateAttr()
+    _pattern: Pattern = PrivateAttr()
 
     @model_validator(mode="after")
     def _compile(self) -> "Verify":
@@ -101,10 +101,7 @@ class Verify(Written):
 
     def fact(self, text: str, known: Container[str] = ()) -> str | None:
         """What a message says that is not `known` already: an order's number is no proof of the order."""
-        found = (
-            next((group for group in match.groups() if group), match.group())
-            for match in self._pattern.finditer(text[:TEXT_LIMIT])
-        )
+        found = self._pattern.values(text)
         return next((fact for fact in found if fact not in known), None)
 
     def subject_of(self, arguments: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from nearside.asked_days import asked_days
 from nearside.hours import BusinessHours, HoursSettings, Weekly, day_text
-from nearside.opening import hours_view
+from nearside.opening import HoursView
 from nearside.operator_files import Lang
 
 pytestmark = pytest.mark.unit
@@ -126,21 +126,21 @@ def test_the_days_a_customer_means(text: str, days: list[date]) -> None:
 )
 def test_any_text_at_any_time_has_a_view(text: str, lang: Lang, at: datetime) -> None:
     if at.year < 9998:
-        assert hours_view(HOURS, at, lang, text).status
+        assert HoursView(HOURS, at, lang, text).status
 
 
 def test_what_is_said_about_the_hours() -> None:
-    now = hours_view(HOURS, berlin(24, 10), "en", "")
+    now = HoursView(HOURS, berlin(24, 10), "en", "")
     assert (now.open, now.status, now.answer_time) == (
         True,
         "We are open now, until 12:00.",
         "today, before we close at 12:00",
     )
     assert now.week.startswith("Monday–Wednesday: 09:00–12:00 and 13:00–18:00; Thursday: closed; Friday:")
-    closed = hours_view(HOURS, berlin(25, 10, month=12), "en", "today")
+    closed = HoursView(HOURS, berlin(25, 10, month=12), "en", "today")
     assert closed.status == "Today is Christmas Day: we are closed now and open again tomorrow at 20:00."
     assert closed.asked == "Friday, 25 December (Christmas Day): closed."
-    chinese = hours_view(HOURS, berlin(25, 19), "zh", "")
+    chinese = HoursView(HOURS, berlin(25, 19), "zh", "")
     assert chinese.status == "我们现在休息，11月27日（周五） 09:00开始营业。"
     assert chinese.answer_time == "11月27日（周五） 09:00起"
     assert day_text(TUESDAY, "zh") == "11月24日（周二）"

@@ -16,6 +16,7 @@ from cloud_core.knowledge.ingest.formats import readers
 from cloud_core.knowledge.ingest.worker import LENGTH
 
 MOST_BYTES = 20 * 2**20
+MOST_CHARACTERS = 4_000_000
 MOST_REPLY_BYTES = 128 * 2**20
 _CHUNK = 1 << 16
 
@@ -67,6 +68,8 @@ class Parser:
             raise Unreadable("cannot be read: the reader's result makes no sense") from None
         if reply.document is None:
             raise Unreadable(reply.reason)
+        if sum(len(block.text) for block in reply.document.blocks) > MOST_CHARACTERS:
+            raise Unreadable(f"has more than {MOST_CHARACTERS:,} characters of text: split it")
         return reply.document
 
     def _exchange(self, ending: str, content: bytes) -> bytes:

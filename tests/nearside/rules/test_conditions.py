@@ -117,3 +117,8 @@ def test_any_keyword_and_any_text_give_an_answer(keyword: str, text: str) -> Non
         return
     assert condition.holds(Sight(text=plain(text), lang="en")) in (True, False)
     assert condition.holds(Sight(text=plain(keyword), lang="en")) is True
+
+
+def test_a_keyword_inside_another_word_does_not_hide_one_that_follows() -> None:
+    assert holds({"keywords": ["aa b", "b c"]}, "xaa b c") is True
+    assert holds({"keywords": ["hat"]}, "that hat") is True

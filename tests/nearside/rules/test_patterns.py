@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nearside.rules.patterns import TEXT_LIMIT, compile_pattern, search
+from nearside.rules.patterns import TEXT_LIMIT, compile_pattern
+from nearside.rules.sight import kinds_in
 
 pytestmark = pytest.mark.unit
 
@@ -43,11 +44,11 @@ def test_what_is_no_pattern_is_refused(source: str) -> None:
     ],
 )
 def test_ordinary_patterns_are_taken_and_ignore_case(source: str, text: str) -> None:
-    assert search(compile_pattern(source), text)
+    assert compile_pattern(source).search(text)
 
 
 def test_only_the_beginning_of_a_long_text_is_searched() -> None:
-    assert search(compile_pattern("needle"), "x" * TEXT_LIMIT + "needle") is None
+    assert compile_pattern("needle").search("x" * TEXT_LIMIT + "needle") is None
 
 
 @given(
@@ -59,5 +60,16 @@ def test_what_is_accepted_ends(source: str, text: str) -> None:
     except ValueError:
         return
     started = time.process_time()
-    search(pattern, text)
+    pattern.search(text)
     assert time.process_time() - started < 20, "a runaway pattern takes hours, not seconds"
+
+
+@given(
+    st.sampled_from(
+        [r"(?:order|订单) ?\d{4}", r"[0-9]{2}x?", r"a?订?", r"[^a]单", r"(?:订|单)(?!x)", r"(?<!订)[a-z]", r"A(?:1)*"]
+    ),
+    st.text(alphabet="orde订单a1x 23", max_size=12),
+)
+def test_knowing_the_kinds_of_characters_changes_no_answer(source: str, text: str) -> None:
+    pattern = compile_pattern(source)
+    assert bool(pattern.search(text, kinds_in(text))) is bool(pattern.search(text))

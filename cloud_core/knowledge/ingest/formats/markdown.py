@@ -14,7 +14,6 @@ from cloud_core.messages import Lang
 ENDINGS = frozenset({".md", ".markdown"})
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*$\n?", re.DOTALL | re.MULTILINE)
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
 _ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,4}[.)])[ \t]+(?=\S)")
 _RULE = re.compile(r" {0,3}([-*_])[ \t]*(?:\1[ \t]*){2,}$")
@@ -35,7 +34,7 @@ class FrontMatter(BaseModel):
 def parse(content: bytes) -> Document:
     text = decode(content)
     front, body = _front_matter(text)
-    blocks = tuple(_Parser(_COMMENT.sub("", body)).blocks())
+    blocks = tuple(_Parser(_without_comments(body)).blocks())
     headings = [block.text for block in blocks if block.kind is Kind.HEADING and block.level == 1]
     return Document(title=front.title or next(iter(headings), ""), lang=front.lang, uri=front.uri, blocks=blocks)
 
@@ -49,6 +48,14 @@ def _front_matter(text: str) -> tuple[FrontMatter, str]:
         return FrontMatter.model_validate({name: str(value) for name, value in values.items()}), text[match.end() :]
     except (yaml.YAMLError, ValidationError, AttributeError, RecursionError):
         raise Unreadable("has broken front matter: give title, lang (en or zh) and uri, one per line") from None
+
+
+def _without_comments(text: str) -> str:
+    kept, start = [], 0
+    while (opened := text.find("<!--", start)) >= 0 and (closed := text.find("-->", opened)) >= 0:
+        kept.append(text[start:opened])
+        start = closed + 3
+    return "".join((*kept, text[start:]))
 
 
 class _Parser:
