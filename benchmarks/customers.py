@@ -4,9 +4,10 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -79,7 +80,7 @@ class Load:
 
 
 Answered = list[tuple[str, str]]
-Customer = Callable[[int, ClientConnection, Answered], Awaitable[None]]
+Customer = Callable[[int, ClientConnection, Answered], Coroutine[Any, Any, None]]
 
 
 async def as_fast_as_answered(subject: Subject, connections: int, seconds: float, load: Load) -> None:

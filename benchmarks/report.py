@@ -57,9 +57,8 @@ class Report:
 
     def close(self, took_s: float) -> None:
         judged = [figure.verdict for section in self._sections for figure in section.figures if figure.budget]
-        self._console.print(
-            f"\n{judged.count('met')} of {len(judged)} budgets met; took {took_s:.0f} s, load average then {load_average()}"
-        )
+        met = f"{judged.count('met')} of {len(judged)} budgets met"
+        self._console.print(f"\n{met}; took {took_s:.0f} s, load average then {load_average()}")
 
     def as_json(self) -> dict[str, Any]:
         return {

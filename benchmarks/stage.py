@@ -58,6 +58,7 @@ class Stage:
     def demo(self) -> servers.Demo:
         """The demo company. A first start loads its documents."""
         if self._demo is None:
+            (self.home / "demo" / "run.log").unlink(missing_ok=True)  # an earlier start is called ready there
             self._demo = self._of_demo.enter_context(servers.demo(self.home / "demo"))
         return self._demo
 

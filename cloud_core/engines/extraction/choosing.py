@@ -13,6 +13,7 @@ from nearside.encoder import TextEncoder
 from nearside.lexical import content_words, has_cjk, normalise
 
 _ENCODED = 6
+_SAME_WORDS = 0.8
 _CLOSE, _OPEN_PART = 0.85, 0.7
 _LEANS_BACK = re.compile(
     r"(?:it|its|this|these|they|their|that|those|then|however|therefore|otherwise|in (?:this|that) case)\b"
@@ -83,13 +84,7 @@ def _without_repeats(ranked: Sequence[Scored]) -> list[Scored]:
     """A table row often says again what a sentence says: same numbers, and no other."""
     kept: list[Scored] = []
     for one in ranked:
-        numbers, line_words = _numbers(one.line.text), one.line.words.stems
-        repeats = (
-            (numbers and numbers <= _numbers(other.line.text))
-            or len(line_words & other.line.words.stems) >= 0.8 * len(line_words)
-            for other in kept
-        )
-        if not any(repeats):
+        if not any(_repeats(one, other) for other in kept):
             kept.append(one)
     said = [_numbers(one.line.text) for one in kept if not one.line.columns]
 
@@ -97,6 +92,13 @@ def _without_repeats(ranked: Sequence[Scored]) -> list[Scored]:
         return any(_numbers(row.text) <= numbers for numbers in said)
 
     return [one for one in kept if not (one.line.columns and said_in_prose(one.line))]
+
+
+def _repeats(one: Scored, other: Scored) -> bool:
+    numbers, stems = _numbers(one.line.text), one.line.words.stems
+    same_numbers = bool(numbers) and numbers <= _numbers(other.line.text)
+    same_words = len(stems & other.line.words.stems) >= _SAME_WORDS * len(stems)
+    return one.covers <= other.covers and (same_numbers or same_words)
 
 
 def _numbers(text: str) -> frozenset[str]:
