@@ -56,7 +56,7 @@ def _acknowledgements(took: dict[str, list[float]]) -> Section:
         limits: tuple[Limit, ...] = ()
         for name, latencies in took.items():
             value = percentile(latencies, share)
-            budget = Budget("≤ 10 ms, whatever the core does", most=10.0) if (name, share) == (EDGE, 99) else None
+            budget = Budget("≤ 10 ms", most=10.0) if (name, share) == (EDGE, 99) else None
             figures.append(Figure(f"{name}, p{share}", value, "ms", limits, budget))
             limits = (*limits, Limit(name, value))
     title = f"acknowledged at {PER_S:.0f} messages/s, the core down, {CONNECTIONS} connections"

@@ -90,7 +90,7 @@ class Variations:
         share = self._strays / len(self.asked)
         if share > STRAYS:
             raise WrongAnswerError(f"{share:.1%} of the FAQ questions in new words did not get their answer")
-        budget = Budget(f"≤ {STRAYS * 100:.0f} %, else the figures say nothing", most=STRAYS * 100)
+        budget = Budget(f"≤ {STRAYS * 100:.0f} %", most=STRAYS * 100)
         title = f"of {len(self.asked):,} FAQ questions, each asked once"
         return Section(
             "answers checked", (Figure(f"{title}: not answered by their entry", share * 100, "%", (), budget),)

@@ -88,7 +88,7 @@ def _section(took: Took) -> Section:
     for share in (50, 99):
         bare = Limit("bare gRPC stream", percentile(took.bare, share))
         most = min(ADDED_MS, TIMES_BARE * bare.value)
-        told = f"≤ {ADDED_MS:.0f} ms and ≤ {TIMES_BARE} × bare stream"
+        told = f"≤ {ADDED_MS:.0f} ms, ≤ {TIMES_BARE} × bare"
         for name, values, budget in (
             ("bare gRPC stream: open, 1 up, 2 down", took.bare, None),
             ("search and engine, as the core says", took.at_work, None),

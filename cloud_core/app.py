@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary
 
 from cloud_core.engines.base import Engine
-from cloud_core.fleet.lock import sole_owner
 from cloud_core.knowledge.base import KnowledgeBase
 from cloud_core.knowledge.store import MIGRATIONS as KNOWLEDGE
 from cloud_core.settings import CoreSettings, EngineSettings
@@ -19,6 +18,7 @@ from nearside.encoder import TextEncoder
 from nearside.errors import SettingsError
 from nearside.http_server import serving
 from nearside.logs import configure_logging, failure, log_loop_errors, logger
+from nearside.ownership import sole_owner
 from nearside.sealing import KeyRing
 from nearside.telemetry import Conditions, make_registry, operations_app
 
@@ -71,7 +71,7 @@ class Libraries:
 def run(settings: CoreSettings) -> None:
     """Serve until SIGTERM or SIGINT; returns when everything is closed."""
     configure_logging(settings.log.level)
-    with sole_owner(settings.data):
+    with sole_owner(settings.data, "core"):
         asyncio.run(serve(settings))
 
 

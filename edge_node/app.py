@@ -2,14 +2,11 @@
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import uvloop
 from prometheus_client import CollectorRegistry, Gauge
@@ -31,9 +28,10 @@ from edge_node.uplink.grpc_link import GrpcLink, LinkFiles
 from edge_node.web.limits import Rate, RateLimit
 from edge_node.web.problems import HANDLERS
 from nearside.encoder import TextEncoder
-from nearside.errors import Refused, SettingsError
+from nearside.errors import Refused
 from nearside.http_server import serving
-from nearside.logs import configure_logging, logger
+from nearside.logs import configure_logging, log_loop_errors, logger
+from nearside.ownership import sole_owner
 from nearside.sealing import KeyRing
 from nearside.telemetry import Condition, Conditions, make_registry, operations_app
 from nearside.tls import server_context
@@ -44,12 +42,13 @@ log = logger("edge")
 def run(settings: EdgeSettings) -> None:
     """Serve until SIGTERM or SIGINT. Raises NearsideError where it cannot start."""
     configure_logging(settings.log.level)
-    with _only_one(settings.data):
+    with sole_owner(settings.data, "edge"):
         uvloop.run(_serve(settings))
 
 
 async def _serve(settings: EdgeSettings) -> None:
     stopping = asyncio.Event()
+    log_loop_errors(asyncio.get_running_loop())
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with edge(settings):
@@ -187,24 +186,3 @@ def _gauge_waiting(registry: CollectorRegistry, rooms: Mapping[str, TenantRoom],
 
 def _waiting_of(turns: Turns, tenant_id: str) -> float:
     return turns.waiting()[tenant_id]
-
-
-@contextlib.contextmanager
-def _only_one(data: Path) -> Iterator[None]:
-    """One edge per data folder; its process id stands in edge.pid."""
-    data.mkdir(parents=True, exist_ok=True)
-    with (data / "edge.pid").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise SettingsError(
-                f"an edge runs on this data already (process {file.read().strip() or 'unknown'})",
-                where=str(data),
-                hint="stop it, or set another data folder",
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
-        file.truncate(0)

@@ -8,10 +8,56 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from nearside.errors import SettingsError
 
 ASGIApp = Any
+
+
+HEAD_BYTES = 32 * 1024
+HEAD_S = 10.0
+"""How large a request's line and headers may be, and how long they may take: what never ends is cut off."""
+
+
+class _Guarded(HttpToolsProtocol):
+    """uvicorn's protocol with bounds on the head of a request, which it leaves to whoever stands before it."""
+
+    _head_bytes = 0
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_is_over()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head_timer is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                self.transport.close()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._head_timer is None:
+            self._await_head()
+
+    def on_headers_complete(self) -> None:
+        self._head_is_over()
+        super().on_headers_complete()
+
+    def _await_head(self) -> None:
+        self._head_bytes = 0
+        self._head_timer = self.loop.call_later(HEAD_S, self.transport.close)
+
+    def _head_is_over(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
 
 class _Server(uvicorn.Server):
@@ -39,7 +85,7 @@ async def serving(
         log_config=None,
         access_log=False,
         lifespan="off",
-        http="httptools",
+        http=_Guarded,
         ws_max_size=largest_frame,
         ws_per_message_deflate=False,
         ws_ping_interval=20.0,

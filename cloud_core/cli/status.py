@@ -13,8 +13,8 @@ def add_to(app: typer.Typer) -> None:
 def status(config: Config = None, as_json: AsJson = False) -> None:
     import httpx2
 
-    from cloud_core.fleet.lock import running_pid
     from nearside.errors import NearsideError
+    from nearside.ownership import running_pid
 
     settings = load(config)
     url = f"http://{settings.admin.host}:{settings.admin.port}/readyz"
@@ -24,7 +24,7 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
         raise NearsideError(
             f"no core answers ({type(error).__name__})", where=url, hint="start it with `cloud-core serve`"
         ) from None
-    answer = {"pid": running_pid(settings.data), **answer}
+    answer = {"pid": running_pid(settings.data, "core"), **answer}
     if as_json:
         terminal.show_json(answer)
     else:

@@ -76,7 +76,15 @@ _NUMBER = _expectation(
     r"""\d | \b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|none|half|several|unlimited)\b
     | [一二三四五六七八九十两半]""",
 )
-_ALL = (_PRICE, _WEIGHT, _HOURS, _DURATION, _LENGTH, _TEMPERATURE, _NUMBER)
+_OFFER = _expectation(
+    "offer",
+    r"""\b(?:do|does|can|could|will|would)\ (?:you|i|we|one)\b.*\b(?:sell|stock|buy|purchase)\b | \bfor\ sale\b
+    | 卖.*(?:吗|么|不卖|没有) | 有(?:没有)?.*卖 | (?:可以|能|能够|能不能|可不可以).*(?:买(?![了过的]) | 购买) | 出售""",
+    r"""\b(?:sells?|sold|sale|stocks?|stocked|offers?|offered|available|buy|bought|purchased?|orders?|range|costs?|price)\b
+    | [€$£¥]\s?\d | \d\s?(?:€|euros?\b|欧元|美元|元) | 卖 | 售 | 购 | 买 | 价格 | 提供 | 供应""",
+    loss=0.6,
+)
+_ALL = (_OFFER, _PRICE, _WEIGHT, _HOURS, _DURATION, _LENGTH, _TEMPERATURE, _NUMBER)
 
 
 def expected(question: str) -> Expectation | None:

@@ -4,9 +4,9 @@ import pytest
 from cryptography import x509
 
 from cloud_core.fleet.authority import Peer, issue_edge, load_ca, make_certificates, peer_of
-from cloud_core.fleet.lock import running_pid, sole_owner
 from cloud_core.settings import CoreSettings
 from nearside.errors import NearsideError, SettingsError
+from nearside.ownership import running_pid, sole_owner
 from nearside.tls import days_left, read_certificate, signed_by
 
 pytestmark = pytest.mark.unit
@@ -60,10 +60,10 @@ def test_certificates_are_made_once_and_renewed_for_a_new_name(settings: CoreSet
 
 
 def test_one_core_at_a_time_owns_a_data_folder(tmp_path: Path) -> None:
-    with sole_owner(tmp_path):
-        assert running_pid(tmp_path) is not None
-        with pytest.raises(NearsideError, match="another core"), sole_owner(tmp_path):
+    with sole_owner(tmp_path, "core"):
+        assert running_pid(tmp_path, "core") is not None
+        with pytest.raises(NearsideError, match="another core"), sole_owner(tmp_path, "core"):
             pass
-    assert running_pid(tmp_path) is None
-    with sole_owner(tmp_path):
+    assert running_pid(tmp_path, "core") is None
+    with sole_owner(tmp_path, "core"):
         pass

@@ -1,4 +1,4 @@
-"""One core at a time on a data folder: `core.lock` is held while it runs, `core.pid` says who holds it."""
+"""One process at a time on a data folder: `<program>.lock` is held while it runs, `<program>.pid` says who holds it."""
 
 import fcntl
 import os
@@ -10,12 +10,12 @@ from nearside.errors import NearsideError, StorageError
 
 
 @contextmanager
-def sole_owner(data: Path) -> Iterator[None]:
-    """Raises NearsideError where another core holds the folder; the lock ends with the process, however it ends."""
-    pid_file = data / "core.pid"
+def sole_owner(data: Path, program: str) -> Iterator[None]:
+    """Raises NearsideError where another one holds the folder; the lock ends with the process, however it ends."""
+    pid_file = data / f"{program}.pid"
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = (data / "core.lock").open("a")
+        lock = (data / f"{program}.lock").open("a")
     except OSError as error:
         raise StorageError(
             f"the data folder cannot be written ({error.strerror})", where=str(data), hint="correct its owner"
@@ -25,7 +25,7 @@ def sole_owner(data: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise NearsideError(
-                f"another core (process {running_pid(data) or 'unknown'}) serves this data folder",
+                f"another {program} (process {running_pid(data, program) or 'unknown'}) serves this data folder",
                 where=str(data),
                 hint="stop that one, or give this one a folder of its own",
             ) from None
@@ -36,9 +36,9 @@ def sole_owner(data: Path) -> Iterator[None]:
             pid_file.unlink(missing_ok=True)
 
 
-def running_pid(data: Path) -> int | None:
-    """The process id that a core left in this folder; it may have died since."""
+def running_pid(data: Path, program: str) -> int | None:
+    """The process id that one left in this folder; it may have died since."""
     try:
-        return int((data / "core.pid").read_text(encoding="ascii"))
+        return int((data / f"{program}.pid").read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
