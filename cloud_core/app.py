@@ -36,11 +36,7 @@ class Part(Protocol):
 
 
 def open_tenants(settings: CoreSettings) -> Tenants:
-    """Raises NearsideError where the node's key is gone: a fresh one would open nothing."""
-    if not settings.node_key.exists():
-        raise SettingsError(
-            "no node key", where=str(settings.node_key), hint="run `cloud-core init`, or restore it from the backup"
-        )
+    """Raises StorageError where the node's key is gone: a fresh one would open nothing."""
     return Tenants(settings.data, KeyRing(settings.node_key, KEY_OWNER), {"knowledge": KNOWLEDGE, "turns": CLAIMS})
 
 

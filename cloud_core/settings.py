@@ -16,7 +16,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 class Https(Section):
     host: str = Field("127.0.0.1", description='Address to listen on; "0.0.0.0" for all.')
     port: Port = 8444
-    cert: LocatedPath = Field(Path("certs/server.crt"), description="PEM files; the certificate's key must be P-256.")
+    cert: LocatedPath = Field(Path("certs/server.crt"), description="PEM files.")
     key: LocatedPath = Path("certs/server.key")
 
 

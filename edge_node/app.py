@@ -16,6 +16,7 @@ from edge_node.channels.base import Channel, ChannelContext
 from edge_node.channels.feed import Feed
 from edge_node.channels.folder import channel_classes
 from edge_node.messages import Conversation, Delivery, Draft, Tenant
+from edge_node.responders.handoffs import CountHandoff, handoff_counter
 from edge_node.settings import EdgeSettings
 from edge_node.storage.conversations import Conversations
 from edge_node.storage.places import api_keys
@@ -65,10 +66,10 @@ async def edge(settings: EdgeSettings) -> AsyncIterator[None]:
     async with contextlib.AsyncExitStack() as stack:
         link = GrpcLink(settings.core.address, LinkFiles(settings.core.ca, settings.core.cert, settings.core.key))
         stack.push_async_callback(link.close)
-        rooms = await _open_rooms(settings, link, stack)
+        rooms = await _open_rooms(settings, link, handoff_counter(registry), stack)
         parts = _assemble(settings, rooms, registry)
         stack.push_async_callback(parts.stop, settings.limits.drain_s)
-        _gauge_waiting(registry, rooms, parts.turns)
+        _gauge_depths(registry, rooms, parts.turns)
         resumed = await parts.turns.resume()
         log.info("resumed", turns=resumed)
         background = [parts.turns.deferred.run(), *(channel.run(parts.turns.accept) for channel in parts.channels)]
@@ -124,12 +125,12 @@ def _http_app(parts: _Parts) -> Starlette:
 
 
 async def _open_rooms(
-    settings: EdgeSettings, link: GrpcLink, stack: contextlib.AsyncExitStack
+    settings: EdgeSettings, link: GrpcLink, count_handoff: CountHandoff, stack: contextlib.AsyncExitStack
 ) -> dict[str, TenantRoom]:
     encoder = await asyncio.to_thread(TextEncoder, threads=settings.encoder_threads)
     encoding = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="encoder"))
     keys = KeyRing(settings.node_key, settings.name)
-    means = Means(settings.data, keys, encoder, encoding, link, settings.core.turn_s)
+    means = Means(settings.data, keys, encoder, encoding, link, count_handoff, settings.core.turn_s)
     return {
         tenant_id: await open_room(tenant_id, tenant.content, means, stack)
         for tenant_id, tenant in settings.tenants.items()
@@ -178,11 +179,9 @@ class EdgeConditions(Conditions):
         return super().all()
 
 
-def _gauge_waiting(registry: CollectorRegistry, rooms: Mapping[str, TenantRoom], turns: Turns) -> None:
+def _gauge_depths(registry: CollectorRegistry, rooms: Mapping[str, TenantRoom], turns: Turns) -> None:
     waiting = Gauge("nearside_turns_waiting", "Turns accepted and not yet ended", ["tenant"], registry=registry)
+    deferred = Gauge("nearside_turns_deferred", "Answers promised for later", ["tenant"], registry=registry)
     for tenant_id in rooms:
-        waiting.labels(tenant_id).set_function(partial(_waiting_of, turns, tenant_id))
-
-
-def _waiting_of(turns: Turns, tenant_id: str) -> float:
-    return turns.waiting()[tenant_id]
+        waiting.labels(tenant_id).set_function(partial(turns.waiting, tenant_id))
+        deferred.labels(tenant_id).set_function(partial(turns.deferred.depth, tenant_id))

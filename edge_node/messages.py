@@ -2,7 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Protocol
+
+from pydantic import StringConstraints
 
 from nearside.nearest import Match
 from nearside.origins import Reason, Source
@@ -13,6 +16,8 @@ Role = Literal["customer", "assistant", "agent"]
 
 TEXT_LIMIT = 8_000
 """Characters of one inbound message."""
+Says = Annotated[str, StringConstraints(min_length=1, max_length=TEXT_LIMIT, pattern=r"\S")]
+"""What a customer may send: something, and not too much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,10 @@ class Tenant:
     name: Mapping[Lang, str]
     default_lang: Lang
     branding: Branding
+    languages: tuple[Lang, ...] = ("en", "zh")
+    """Those it is answered in; `default_lang` is one of them."""
+    phone: str = ""
+    email: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,3 +200,16 @@ class Accept(Protocol):
 
 CallTool = Callable[[str, Mapping[str, Any], str], Awaitable[Any]]
 """`await call_tool(name, arguments, call_id)` → the mapped result; raises ToolError."""
+
+
+def message_body(message: Inbound, at: float) -> dict[str, Any]:
+    """A customer's message as it stands in the log and goes out; `at` in seconds since 1970."""
+    body: dict[str, Any] = {"id": message.message_id, "text": message.text, "at": timestamp(at)}
+    if message.attachments:
+        body["attachments"] = [dict(attachment) for attachment in message.attachments]
+    return body
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339 in UTC, with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,10 +1,12 @@
 """What an installer can set: edge.toml. Each description is the comment that `init` writes above the key."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from nearside.settings import LocatedPath, Section, load_settings, render_settings
 
@@ -12,6 +14,17 @@ PREFIX = "EDGE"
 FILE_NAME = "edge.toml"
 Port = Annotated[int, Field(ge=1, le=65535)]
 TenantId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,31}$")]
+_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
+
+
+def _host_and_port(address: str) -> str:
+    found = _ADDRESS.fullmatch(address)
+    if not found or not 1 <= int(found[2]) <= 65_535:
+        raise PydanticCustomError("address", "not host:port, such as core.example.com:8445")
+    return address
+
+
+Address = Annotated[str, AfterValidator(_host_and_port)]
 
 
 class Https(Section):
@@ -27,7 +40,7 @@ class Admin(Section):
 
 
 class Core(Section):
-    address: str = Field("127.0.0.1:8445", description="host:port of the core's gRPC door.")
+    address: Address = Field("127.0.0.1:8445", description="host:port of the core's gRPC door.")
     ca: LocatedPath = Field(Path("link/ca.crt"), description="The core's authority, and this edge's identity.")
     cert: LocatedPath = Path("link/edge.crt")
     key: LocatedPath = Path("link/edge.key")

@@ -12,6 +12,7 @@ from edge_node.messages import Branding, Tenant
 from edge_node.responders import faq, rules
 from edge_node.responders.fallback import Fallback
 from edge_node.responders.faq import FaqEntry
+from edge_node.responders.handoffs import CountHandoff
 from edge_node.responders.semantic import FAQ, INTENT, Semantics, nearest_intent
 from edge_node.storage.places import tenant_folder
 from edge_node.storage.store import TenantStore
@@ -23,7 +24,7 @@ from edge_node.uplink.base import Uplink
 from nearside.content import TenantContent, load_tenant_content
 from nearside.encoder import TextEncoder
 from nearside.nearest import Example, NearestIndex
-from nearside.operator_files import LANGS
+from nearside.operator_files import LANGS, Lang
 from nearside.sealing import KeyRing, derive
 
 
@@ -36,6 +37,7 @@ class Means:
     encoder: TextEncoder
     encoding: ThreadPoolExecutor
     uplink: Uplink
+    count_handoff: CountHandoff
     turn_s: float
 
 
@@ -56,6 +58,7 @@ async def open_room(tenant_id: str, content_folder: Path, means: Means, stack: c
         content.tools,
         content.hours,
         call_tool=tools.run,
+        count_handoff=means.count_handoff,
         nearest_intent=nearest_intent,
         now=lambda: datetime.now(UTC),
     )
@@ -70,13 +73,25 @@ async def open_room(tenant_id: str, content_folder: Path, means: Means, stack: c
 
 
 def _tenant(tenant_id: str, content: TenantContent) -> Tenant:
+    """A visitor who asks for a language that the company does not speak sees its default one."""
     settings = content.settings
+    spoken: dict[Lang, Lang] = {
+        lang: lang if lang in settings.languages else settings.default_language for lang in LANGS
+    }
     branding = Branding(
         color=settings.branding.color,
-        greeting={lang: settings.branding.greeting.in_lang(lang) for lang in LANGS},
-        suggestions={lang: settings.branding.suggestions.in_lang(lang) for lang in LANGS},
+        greeting={lang: settings.branding.greeting.in_lang(said) for lang, said in spoken.items()},
+        suggestions={lang: settings.branding.suggestions.in_lang(said) for lang, said in spoken.items()},
     )
-    return Tenant(tenant_id, {lang: settings.name.in_lang(lang) for lang in LANGS}, settings.default_language, branding)
+    return Tenant(
+        id=tenant_id,
+        name={lang: settings.name.in_lang(said) for lang, said in spoken.items()},
+        default_lang=settings.default_language,
+        branding=branding,
+        languages=settings.languages,
+        phone=settings.contact.phone,
+        email=settings.contact.email,
+    )
 
 
 def _examples(content: TenantContent) -> list[Example]:

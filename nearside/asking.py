@@ -10,8 +10,9 @@ _GREETING_EN = """
 (hi|hello|hey|hiya|greetings|good (morning|afternoon|evening|day)|dear)( (there|team|all|everyone|folks|guys|sir|madam))*
 """.strip().splitlines()
 _BEFORE_EN = """
+(sorry|apologies) (to bother|for bothering|to disturb|for disturbing|for the (bother|trouble))( you)?( again)?( but)?
 (ok|okay|so|well|um|uh|er|hm|please|kindly|sorry|excuse me|pardon( me)?|by the way|btw|just|also|another thing|one more thing)
-(sorry|apologies) (to bother|for bothering|to disturb)( you)?
+(but|and|then|now)
 (i('ve| have)( got)? |i got |just |here's |there's )?(a|one|another|my)? ?(quick|short|small|simple|little|brief)? ?question( for you| here| about| regarding| on)?
 (the|my) question is( about)?
 i('d| would) (just |really |also )?(like|love|want) to (know|ask|find out|understand|check|enquire|inquire)( you)?( about)?
@@ -28,7 +29,8 @@ i('d| would)? need (some |a bit of )?(info|information|help|advice)( on| about| 
 (if|whether)
 """.strip().splitlines()
 _AFTER_EN = """
-(please|pls|plz|thanks|thank you|thx|ty|cheers|many thanks|kind regards|best regards|regards|best wishes)
+(please|pls|plz|thanks|thank you|thx|ty|cheers|many thanks)
+((kind|best|warm) (regards|wishes)|regards|sincerely|yours)([ ,]+[a-z]+){0,3}
 (thanks|thank you)( very much| so much| a lot| in advance| for your help)+
 (can|could|would) you (please )?(help( me)?( out)?( with (that|this))?|tell me|let me know|explain|check)
 (do|would) you (happen to )?know
@@ -43,7 +45,7 @@ i (just )?(want|wanted|need) to know( that)?( before i (order|buy|decide))?
 _PARTY_ZH = "(你们|您们|你|您|客服|大家|各位|贵公司)"
 _ASK_ZH = "(请问|请教|咨询|打听|了解|知道|弄清楚|搞清楚|明白|问问看|问问|问清楚|问(?!题))"
 _ONCE_ZH = (
-    "(一下下|一下子|一下|下(?!单|载|次|个|周|雨)|(一|1)?(个|件|点|些|几个)?(小|简单的|简单)?(问题|疑问|事情|事儿|事)|一声"
+    "(一句|一声|一下下|一下子|一下|下(?!单|载|次|个|周|雨)|(一|1)?(个|件|点|些|几个)?(小|简单的|简单)?(问题|疑问|事情|事儿|事)|一声"
     "|你们|您|你|一问)*"
 )
 _GREETING_ZH = """
@@ -53,7 +55,7 @@ _GREETING_ZH = """
 _BEFORE_ZH = f"""
 (不好意思|打扰了|打扰一下|打扰|劳驾|抱歉|对不起|拜托|辛苦了|辛苦|麻烦了|麻烦)(一下|下|{_PARTY_ZH})*
 (请问|请教|请)(一下|下|{_PARTY_ZH})?(?!求|假)
-(我|俺|本人|这边)?(就|只是|就是|先|再|还|也|正|现在)*(想|要|需要|想要|希望|打算|来|有|是想)*(跟|向|和|找)?{_PARTY_ZH}?{_ASK_ZH}{_ONCE_ZH}(关于|有关)?
+(我|俺|本人|这边)?(弱弱|小声|冒昧|顺便|随便|斗胆)?(地|的)?(就|只是|就是|先|再|还|也|正|现在)*(想|要|需要|想要|希望|打算|来|有|是想)*(跟|向|和|找)?{_PARTY_ZH}?{_ASK_ZH}{_ONCE_ZH}(关于|有关)?
 (我|俺|这边|这里|还|我还)?有(一)?(个|件|点|些|几个)?(小|简单的)?(问题|疑问|事情|事儿|事)(想|要)?(不太?懂|不明白|不清楚|{_ASK_ZH})?{_ONCE_ZH}
 (一)?(个|点)(小|简单的)?(问题|疑问)
 (可以|可不可以|能不能|能否|能|可否)?{_PARTY_ZH}?(帮忙|帮我|给我|替我|帮)(看看|看一下|看下|查查|查一下|查下|问问|问一下|问下|解答一下|解答|介绍一下|介绍|解释一下|解释|说说|说一下|说明一下|讲讲|讲一下|确认一下)
@@ -92,25 +94,30 @@ _PARTICLES = re.compile("[吗呢呀啊吧嘛么啦哦的了]+$")
 
 def question_of(text: str) -> str:
     """`text` itself if there is nothing around the question, or hardly anything else in the text."""
-    start = rest = normalise(text)
-    lang = "zh" if has_cjk(rest) else "en"
-    for _ in range(_ROUNDS):
-        before = rest
-        rest = _cut(rest, _GREETINGS[lang].match(rest), 2)
-        rest = _cut(rest, _HEADS[lang].match(rest), 1)
-        rest = _cut(rest, _TAILS[lang].search(rest), 2)
-        if rest == before:
-            break
+    start = normalise(text)
+    rest = _stripped(start, least=2)
     return text if rest == start else rest
 
 
 def fingerprint(text: str) -> str:
     """The same for texts that differ in case, punctuation, closing particles and the words around the question."""
-    return _PARTICLES.sub("", " ".join(runs(normalise(question_of(text)))))
+    return _PARTICLES.sub("", " ".join(runs(_stripped(normalise(text), least=1))))
+
+
+def _stripped(rest: str, least: int) -> str:
+    """`least` content words remain of what thanks or a greeting is cut from."""
+    lang = "zh" if has_cjk(rest) else "en"
+    for _ in range(_ROUNDS):
+        before = rest
+        rest = _cut(rest, _GREETINGS[lang].match(rest), least)
+        rest = _cut(rest, _HEADS[lang].match(rest), 1)
+        rest = _cut(rest, _TAILS[lang].search(rest), least)
+        if rest == before:
+            break
+    return rest
 
 
 def _cut(text: str, found: re.Match[str] | None, least: int) -> str:
-    """`text` without what was found, if `least` content words remain."""
     if found is None:
         return text
     rest = text[: found.start()] if found.start() else text[found.end() :]

@@ -49,6 +49,13 @@ class ToolSettings(Written):
     secrets: dict[Key, Path] = {}
 
 
+class Contact(Written):
+    """Where customers reach a person when the chat cannot pass them on; as it is to be shown."""
+
+    phone: str = Field(default="", max_length=100)
+    email: str = Field(default="", max_length=200)
+
+
 class FaqSettings(Written):
     threshold: float = Field(default=0.75, ge=0, le=1)
 
@@ -64,6 +71,7 @@ class TenantSettings(Written):
     languages: tuple[Lang, ...] = Field(default=("en", "zh"), min_length=1)
     default_language: Lang = "en"
     timezone: str = "UTC"
+    contact: Contact = Contact()
     hours: HoursSettings = HoursSettings()
     tools: ToolSettings = ToolSettings()
     faq: FaqSettings = FaqSettings()
@@ -237,7 +245,9 @@ def _check_tools(content: TenantContent) -> None:
             raise ContentError(f"the secret {tool.secret.name} is not set", where=tool.where, hint=hint)
         for name in sorted(tool.request.holes() - tool.argument_names - set(content.variables)):
             raise ContentError(
-                f"request: nothing is called {name}", where=tool.where, hint=nearest(name, tool.argument_names)
+                f"request: nothing is called {name}",
+                where=tool.where,
+                hint=nearest(name, tool.argument_names, or_else="add it to the parameters"),
             )
 
 
@@ -247,8 +257,9 @@ def _check_rule(rule: Rule, content: TenantContent) -> None:
         raise ContentError(
             f"{rule.id}: no example in {INTENTS_FILE} has the intent {name}",
             where=rule.where,
-            hint=nearest(name, intents),
+            hint=nearest(name, intents, or_else=f"add lines with it to {INTENTS_FILE}"),
         )
+    _check_language(rule, content.settings)
     step = rule.tool or rule.handoff
     if step is None or step.tool_name is None:
         return
@@ -257,7 +268,13 @@ def _check_rule(rule: Rule, content: TenantContent) -> None:
         raise ContentError(
             f"{rule.id}: there is no tool {step.tool_name}",
             where=rule.where,
-            hint=nearest(step.tool_name, content.tools),
+            hint=nearest(step.tool_name, content.tools, or_else=f"add {TOOLS_FOLDER}/{step.tool_name}.yaml"),
+        )
+    if tool.runs_at != "edge":
+        raise ContentError(
+            f"{rule.id}: {tool.name} runs at the core, which no rule can call",
+            where=rule.where,
+            hint=f"write runs_at: edge in {tool.where.rpartition(':')[0]}, or call another tool",
         )
     if tool.confirmation and rule.tool and not (rule.form and rule.form.confirm):
         raise ContentError(
@@ -266,6 +283,15 @@ def _check_rule(rule: Rule, content: TenantContent) -> None:
     if rule.handoff and (tool.requires or tool.confirmation):
         raise ContentError(f"{rule.id}: a handoff's tool cannot want proof or confirmation", where=rule.where)
     _check_arguments(rule, step.arguments, tool)
+
+
+def _check_language(rule: Rule, settings: TenantSettings) -> None:
+    if rule.set_lang and rule.set_lang not in settings.languages:
+        raise ContentError(
+            f"{rule.id}: set_lang {rule.set_lang} is none of the company's languages",
+            where=rule.where,
+            hint=f"add it to languages in {TENANT_FILE}, or remove the rule",
+        )
 
 
 def _check_arguments(rule: Rule, arguments: Arguments, tool: Tool) -> None:

@@ -51,6 +51,7 @@ class TextEncoder:
         self._tokenizer.enable_truncation(MAX_PIECES)
         self.fingerprint = _fingerprint(files["SHA256SUMS"])
         """Changes when the model does: vectors of different fingerprints cannot be compared."""
+        self._vocabulary = self._tokenizer.get_vocab()
 
     def encode(self, text: str) -> Encoding:
         readable, lost = _readable(text[:_MAX_CHARACTERS])
@@ -61,6 +62,10 @@ class TextEncoder:
         vector: NDArray[np.float32] = vectors[0]
         vector.flags.writeable = False
         return Encoding(vector, unknown_share)
+
+    def is_word(self, word: str) -> bool:
+        """Whether a lower-case English word is so common that the model has it whole."""
+        return word in self._vocabulary
 
     def encode_many(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> list[Encoding]:
         """`progress` is called after each text with the number done."""

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 import typer
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from nearside import terminal
-from nearside.tls import RENEW_DAYS, days_left, read_certificate
+from nearside.sealing import holds_tenants
+from nearside.tls import RENEW_DAYS, days_left, is_p256, read_certificate, signed_by
 
 SPARE_BYTES = 1 << 30
 
@@ -22,17 +22,26 @@ class Finding:
     text: str
 
 
-def of_certificate(path: Path, remedy: str) -> Iterator[Finding]:
-    """Raises SettingsError if it cannot be read."""
+def of_certificate(path: Path, remedy: str, *, grpc: bool = False) -> Iterator[Finding]:
+    """`grpc`: whether gRPC shows it, which knows no other bound to TLS 1.3. Raises SettingsError if unreadable."""
     certificate = read_certificate(path)
-    key = certificate.public_key()
-    if not (isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)):
+    if grpc and not is_p256(certificate):
         yield Finding("error", f"the key is not ECDSA P-256, so TLS 1.2 would be let in — {path} — have it issued anew")
     left = days_left(certificate)
     if left <= 0:
         yield Finding("error", f"the certificate has expired — {path} — {remedy}")
     elif left < RENEW_DAYS:
         yield Finding("warning", f"the certificate ends in {left:.0f} days — {path} — {remedy}")
+
+
+def renewal(path: Path, ca: Path, init: str) -> str:
+    """What renews this certificate: `init` only what its own authority signed."""
+    is_ours = ca.exists() and signed_by(read_certificate(path), read_certificate(ca))
+    return init if is_ours else "have it renewed by whoever issued it"
+
+
+def of_node_key(path: Path, data: Path, init: str) -> Iterator[Finding]:
+    yield from of_secrets([path], "restore it from the backup" if holds_tenants(data) else init)
 
 
 def of_secrets(paths: Iterable[Path], remedy: str) -> Iterator[Finding]:

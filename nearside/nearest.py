@@ -1,28 +1,28 @@
 """Which approved question or intent does a text mean? Silent when unsure: a wrong answer is worse than none."""
 
-import math
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from math import log1p
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nearside.asking import fingerprint, question_of
+from nearside.confidence import ALMOST_CERTAIN, CERTAIN, WEIGHTS, Evidence, probability
 from nearside.encoder import Encoding, TextEncoder
-from nearside.lexical import char_ngrams, language_of, normalise
-from nearside.postings import Postings, Vocabulary, content_terms
+from nearside.labelling import LabelModel
+from nearside.lexical import char_ngrams, has_cjk, language_of, normalise
+from nearside.postings import Postings, Vocabulary, content_terms, elsewhere
+from nearside.spelling import LostCharacter, Spelling
 from nearside.vectors import encode_cached
 
 Floats = NDArray[np.float32]
 
 DEFAULT_THRESHOLD = 0.75
-_CERTAIN = 0.99
-_UNDECIDED = 0.5  # the most that a label gets which another one equals
 _UNKNOWN_LIMIT = 0.5  # above it a vector says nothing about its text
-
-# Shares of the dense and the word cosine in the score.
-_DENSE, _LEXICAL = np.float32(0.85), np.float32(0.15)
+_MEANING, _WORDS, _WORDING = np.float32(0.7), np.float32(0.15), np.float32(0.15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,121 +42,130 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What speaks for one label."""
+class _Likeness:
+    """Of one text to every example."""
 
-    score: float
-    margin: float
-    """Of dense scores (or of scores where there is no vector), to the best other label."""
-    covered: float
-    """Share of the question's content, weighted by rarity, that the label's examples know."""
-    answered: float
-    """Share of the nearest example's content, weighted by rarity, that the question has."""
+    meaning: Floats
+    words: Floats
+    wording: Floats
 
-
-# Logistic weights: constant, score, margin, covered, answered, score*covered, score*answered, covered*answered.
-# Fitted on the demo company's FAQ, with single examples left out (right answers) and whole labels left out (there is
-# no right answer), for indexes of 8 to 80 labels; the constant for English was then set on questions kept apart.
-_WEIGHTS_ENGLISH = (-5.10, 7.43, 6.86, 0.92, -3.31, -0.70, 0.90, 3.11)
-_WEIGHTS_RENDERED = (-5.95, 3.80, 4.70, 1.03, -1.30, 1.96, 2.95, 0.21)
-_WEIGHTS_LEXICAL = (-5.34, 0.19, 2.92, 2.98, 1.28, 0.39, 0.94, 1.07)
+    @property
+    def blended(self) -> Floats:
+        blend: Floats = _MEANING * self.meaning + _WORDS * self.words + _WORDING * self.wording
+        return blend
 
 
 class NearestIndex:
-    def __init__(self, examples: Sequence[Example], encodings: Sequence[Encoding]) -> None:
+    def __init__(self, examples: Sequence[Example], encodings: Sequence[Encoding], encoder: TextEncoder) -> None:
+        """`encodings` are those of the examples' questions (see `question_of`)."""
         order = sorted(range(len(examples)), key=lambda index: examples[index].label)
+        self._encoder = encoder
         self._examples = [examples[index] for index in order]
-        self._vectors = _dense_matrix([encodings[index] for index in order])
+        self._vectors = np.array([_readable(encodings[index]) for index in order], dtype=np.float32)
         self._groups = _groups([example.label for example in self._examples])
         self._starts = np.array([group.start for group in self._groups], dtype=np.int64)
-        self._contents = [content_terms(example.text) for example in self._examples]
+        questions = [question_of(example.text) for example in self._examples]
+        self._contents = [content_terms(question) for question in questions]
         self._words = Postings(self._contents)
-        self._grams = Postings([_grams(terms) for terms in self._contents])
-        self._known = [Vocabulary(self._examples[row].text for row in group) for group in self._groups]
-        self._exact = self._unambiguous_texts()
+        self._grams = Postings([_grams(*both) for both in zip(questions, self._contents, strict=True)])
+        self._known = [Vocabulary(questions[row] for row in group) for group in self._groups]
+        self._spelling = Spelling(questions, encoder.is_word)
+        self._by_text, self._by_question = self._unambiguous(normalise), self._unambiguous(fingerprint)
+        self._shortened = LostCharacter(self._by_question)
+        self._model = self._train(questions)
 
     @classmethod
     def build(cls, examples: Sequence[Example], encoder: TextEncoder, cache: Path | None = None) -> "NearestIndex":
         """`cache` keeps the vectors between starts; it may be missing, older or damaged."""
-        return cls(examples, encode_cached([example.text for example in examples], encoder, cache))
+        questions = [question_of(example.text) for example in examples]
+        return cls(examples, encode_cached(questions, encoder, cache), encoder)
 
     def query(self, text: str, encoding: Encoding, limit: int = 3) -> list[Match]:
         """The best labels, best first. `encoding` is that of `text`."""
-        exact = self._exact.get(normalise(text))
-        weights = _weights(text, encoding)
+        question = self._spelling.repair(question_of(text))
+        if question != text:
+            encoding = self._encoder.encode(question)
+        weights = _weights(question, encoding)
+        same, sure = self._same(text, question)
         matches = []
-        for example, evidence in self.weigh(text, encoding, limit):
-            confidence = _CERTAIN if example.label == exact else _probability(evidence, weights)
-            matches.append(Match(example.label, confidence, example.text))
+        for example, evidence in self.weigh(question, encoding, limit):
+            confidence = probability(evidence, weights)
+            matches.append(Match(example.label, max(confidence, sure) if example.label == same else confidence, example.text))
         return sorted(matches, key=lambda match: -match.confidence)
 
-    def weigh(self, text: str, encoding: Encoding, limit: int) -> list[tuple[Example, Evidence]]:
+    def weigh(self, question: str, encoding: Encoding, limit: int) -> list[tuple[Example, Evidence]]:
         """The labels with the best scores: the nearest example of each, and what speaks for the label."""
-        terms = content_terms(text)
+        terms = content_terms(question)
         if not self._examples or not terms:
             return []
-        scores, compared = self._scores(terms, encoding)
-        tops, rivals = (np.maximum.reduceat(values, self._starts) for values in (scores, compared))
+        likeness = self._likeness(question, terms, _readable(encoding))
+        blended = likeness.blended
+        scores = self._model.scores(blended)
         found = []
-        for place in map(int, np.argsort(-tops, kind="stable")[:limit]):
-            group = self._groups[place]
-            row = group.start + int(np.argmax(scores[group.start : group.stop]))
+        for place in map(int, np.argsort(-scores, kind="stable")[:limit]):
+            group = slice(self._groups[place].start, self._groups[place].stop)
+            row = group.start + int(np.argmax(blended[group]))
             evidence = Evidence(
-                score=float(tops[place]),
-                margin=float(rivals[place] - np.delete(rivals, place).max(initial=0.0)),
+                score=float(scores[place]),
+                margin=float(scores[place] - np.delete(scores, place).max(initial=0.0)),
+                likeness=float(blended[row]),
+                meaning=float(likeness.meaning[group].max()),
+                wording=float(likeness.wording[group].max()),
                 covered=self._words.share(terms, map(self._known[place].knows, terms)),
                 answered=self._answered(row, terms),
+                elsewhere=float(sum(term in elsewhere() and not self._known[place].has(term) for term in terms)),
+                length=log1p(len(terms)),
             )
             found.append((self._examples[row], evidence))
         return found
 
-    def _scores(self, terms: Sequence[str], encoding: Encoding) -> tuple[Floats, Floats]:
-        """Per example: its score, and the part of it that tells labels apart best."""
-        by_words = self._words.cosines(terms)
-        if not _has_vector(encoding):
-            score = (by_words + self._grams.cosines(_grams(terms))) * np.float32(0.5)
-            return score, score
-        dense: Floats = self._vectors @ encoding.vector
-        return _DENSE * dense + _LEXICAL * by_words, dense
+    def _likeness(self, question: str, terms: Sequence[str], vector: Floats) -> _Likeness:
+        return _Likeness(
+            self._vectors @ vector, self._words.cosines(terms), self._grams.cosines(_grams(question, terms))
+        )
 
     def _answered(self, row: int, terms: Sequence[str]) -> float:
         wanted = self._contents[row]
         question = Vocabulary(terms)
         return self._words.share(wanted, map(question.knows, wanted))
 
-    def _unambiguous_texts(self) -> dict[str, str]:
+    def _train(self, questions: Sequence[str]) -> LabelModel:
+        rows = [
+            self._likeness(question, terms, vector).blended
+            for question, terms, vector in zip(questions, self._contents, self._vectors, strict=True)
+        ]
+        places = [place for place, group in enumerate(self._groups) for _ in group]
+        size = len(questions)
+        return LabelModel(np.array(rows, dtype=np.float32).reshape(size, size), np.array(places, dtype=np.int64))
+
+    def _same(self, text: str, question: str) -> tuple[str | None, float]:
+        """The label of the example that the text as good as equals, and how sure that is."""
+        key = fingerprint(question)
+        same = self._by_text.get(normalise(text)) or self._by_question.get(key)
+        return (same, CERTAIN) if same else (self._shortened.label(key), ALMOST_CERTAIN)
+
+    def _unambiguous(self, key: Callable[[str], str]) -> dict[str, str]:
         labels: dict[str, set[str]] = {}
         for example in self._examples:
-            labels.setdefault(normalise(example.text), set()).add(example.label)
-        return {text: next(iter(owners)) for text, owners in labels.items() if len(owners) == 1}
+            labels.setdefault(key(example.text), set()).add(example.label)
+        return {text: next(iter(owners)) for text, owners in labels.items() if text and len(owners) == 1}
 
 
 def _weights(text: str, encoding: Encoding) -> tuple[float, ...]:
-    if not _has_vector(encoding):
-        return _WEIGHTS_LEXICAL
-    return _WEIGHTS_RENDERED if language_of(text) == "zh" else _WEIGHTS_ENGLISH
+    if encoding.unknown_share > _UNKNOWN_LIMIT:
+        return WEIGHTS["unread"]
+    return WEIGHTS[language_of(text)]
 
 
-def _probability(evidence: Evidence, weights: Sequence[float]) -> float:
-    score, margin, covered, answered = astuple(evidence)
-    products = (score * covered, score * answered, covered * answered)
-    values = (1.0, score, margin, covered, answered, *products)
-    total = sum(weight * value for weight, value in zip(weights, values, strict=True))
-    return min(_CERTAIN if margin > 0 else _UNDECIDED, 1 / (1 + math.exp(-total)))
+def _grams(question: str, terms: Sequence[str]) -> list[str]:
+    """Of Chinese also the characters as they were written: the glossary loses some."""
+    grams = char_ngrams(" ".join(terms), (3, 4))
+    return grams + char_ngrams(question, (1, 2, 3)) if has_cjk(question) else grams
 
 
-def _has_vector(encoding: Encoding) -> bool:
-    return encoding.unknown_share <= _UNKNOWN_LIMIT
-
-
-def _grams(terms: Sequence[str]) -> list[str]:
-    return char_ngrams(" ".join(terms))
-
-
-def _dense_matrix(encodings: Sequence[Encoding]) -> Floats:
-    """A row that the model could not read is zero, so that it resembles nothing."""
-    rows = [e.vector if _has_vector(e) else np.zeros_like(e.vector) for e in encodings]
-    return np.array(rows, dtype=np.float32)
+def _readable(encoding: Encoding) -> Floats:
+    """What the model could not read is zero, so that it resembles nothing."""
+    return encoding.vector if encoding.unknown_share <= _UNKNOWN_LIMIT else np.zeros_like(encoding.vector)
 
 
 def _groups(labels: Sequence[str]) -> list[range]:

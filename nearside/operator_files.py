@@ -39,6 +39,10 @@ _PLAIN_TAGS = {
 }
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"[-+]?[0-9]{1,17}\.[0-9]{1,17}")
+_WANTS_QUOTES = re.compile(
+    r"[:{,-]\s+(?P<start>\{\{|\{%|[@`%]|\{(?=\w+\}))"
+    r"|^[^{]*:\s+[^\s'\"|>\[{&*!#].*: |[{,]\s*\w+:\s+[^\s'\"\[{&*!#,][^,]*: "
+)
 _WORDS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
@@ -85,6 +89,8 @@ class LocalisedText(RootModel[dict[Lang, str]]):
             for key in data:
                 if key not in LANGS:
                     raise unknown_key(str(key), LANGS)
+        elif not isinstance(data, LocalisedText):
+            raise ValueError("a text should stand here, or one for each language")
         return data
 
     @model_validator(mode="after")
@@ -120,7 +126,11 @@ class LocalisedList(RootModel[dict[Lang, tuple[str, ...]]]):
     @model_validator(mode="before")
     @classmethod
     def _spread(cls, data: Any) -> Any:
-        return dict.fromkeys(LANGS, data) if isinstance(data, list | tuple) else data
+        if isinstance(data, list | tuple):
+            return dict.fromkeys(LANGS, data)
+        if not isinstance(data, Mapping | LocalisedList):
+            raise ValueError("a list should stand here, or one for each language")
+        return data
 
     def in_lang(self, lang: Lang) -> tuple[str, ...]:
         return self.root.get(lang, ())
@@ -134,13 +144,13 @@ def unknown_key(key: str, known: Iterable[str]) -> PydanticCustomError:
     return PydanticCustomError("unknown_key", "unknown key {key}", {"key": key[:80], "hint": nearest(key, known)})
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint: the known word most like `word`, or all of them."""
+def nearest(word: str, known: Iterable[str], or_else: str = "remove it") -> str:
+    """A hint: the known word most like `word`, or all of them; `or_else` where none is known."""
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]}?"
-    return f"known: {', '.join(names[:12])}" if names else "remove it"
+    return f"known: {', '.join(names[:12])}" if names else or_else
 
 
 class OperatorFile:
@@ -169,11 +179,8 @@ class OperatorFile:
         try:
             return model.model_validate(self.data)
         except ValidationError as error:
-            raise self._explain(error) from None
-
-    def _explain(self, error: ValidationError) -> ContentError:
-        what, place, hint = explanation(error)
-        return self.error(what, place, hint)
+            what, place, hint = explanation(error)
+            raise self.error(what, place, hint or ("" if place else _beginning(model))) from None
 
     def _read(self) -> Any:
         text = read_text(self.path)
@@ -181,15 +188,27 @@ class OperatorFile:
             self._check_depth(text)
             root = yaml.compose(text, Loader=_LOADER)
         except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 1
-            raise ContentError(
-                f"not YAML: {error.problem or error.context}", where=f"{self.path}:{line}", hint="mend this line"
-            ) from None
+            raise self._not_yaml(error, text) from None
         except (yaml.YAMLError, ValueError):
             raise ContentError(
                 "not YAML", where=f"{self.path}:1", hint="it holds characters that no text has"
             ) from None
         return None if root is None else self._value(root, (), set())
+
+    def _not_yaml(self, error: yaml.MarkedYAMLError, text: str) -> ContentError:
+        """What the parser found; a text that should stand in quotes often fails only on a line below it."""
+        marks = [mark for mark in (error.problem_mark, error.context_mark) if mark]
+        lines = text.splitlines()
+        for mark in marks:
+            found = _WANTS_QUOTES.search(lines[mark.line]) if mark.line < len(lines) else None
+            if found:
+                return _unquoted(found["start"] or ": ", f"{self.path}:{mark.line + 1}")
+        number = marks[0].line if marks else 0
+        indented = number < len(lines) and lines[number].lstrip(" ").startswith("\t")
+        hint = "indent with spaces, not with tabs" if indented else "mend this line"
+        return ContentError(
+            f"not YAML: {error.problem or error.context}", where=f"{self.path}:{number + 1}", hint=hint
+        )
 
     def _check_depth(self, text: str) -> None:
         """Before anything recurses over the nodes: the C library's own composer has no guard."""
@@ -215,14 +234,20 @@ class OperatorFile:
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
+            if isinstance(key_node, yaml.MappingNode):  # what `{{ … }}` is to YAML
+                raise _unquoted("{{", f"{self.path}:{line}")
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag not in _PLAIN_TAGS:
-                raise ContentError("a key must be a word", where=f"{self.path}:{line}")
+                raise ContentError("a key must be a word", where=f"{self.path}:{line}", hint="see the line's `:`")
             key = str(key_node.value)
             if key in data:
                 raise ContentError(f"{key[:80]} is written twice", where=f"{self.path}:{line}", hint="keep one")
             self._lines[(*place, key)] = line
             data[key] = self._value(value_node, (*place, key), seen)
         return data
+
+
+def _unquoted(sign: str, where: str) -> ContentError:
+    return ContentError(f"a text with `{sign}` stands without quotes", where=where, hint="put it into quotes")
 
 
 def _scalar(node: Any) -> Any:
@@ -247,9 +272,16 @@ def read_text(path: Path) -> str:
         raise ContentError("not UTF-8", where=f"{path}:1", hint="save it as UTF-8") from None
 
 
+def _beginning(model: type[BaseModel]) -> str:
+    """How a file of this model begins."""
+    if issubclass(model, RootModel):
+        return "begin each entry with `- `"
+    return f"begin with `{next(iter(model.model_fields), '')}:`"
+
+
 def explanation(error: ValidationError) -> tuple[str, Place, str]:
     """What is wrong first in a model's complaint, where, and a hint; never the value itself."""
-    first = error.errors(include_url=False, include_input=False)[0]
+    first = error.errors(include_url=False)[0]
     context = first.get("ctx", {})
     if first["type"] == "unknown_key":
         return f"unknown key {context['key']}", (*first["loc"], context["key"]), str(context["hint"])
@@ -257,5 +289,26 @@ def explanation(error: ValidationError) -> tuple[str, Place, str]:
     return f"{named}: {_message(first)}" if named else _message(first), first["loc"], ""
 
 
+_WANTED = {
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "model_type": "keys with values",
+    "model_attributes_type": "keys with values",
+    "dict_type": "keys with values",
+    "string_type": "a text",
+}
+
+
 def _message(error: ErrorDetails) -> str:
+    if error["type"] == "missing":
+        return "is missing"
+    if error["type"] in _WANTED:
+        return f"{_WANTED[error['type']]} should stand here, not {_kind(error['input'])}"
     return error["msg"].removeprefix("Value error, ").replace("\n", " ")
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    kinds = ((bool, "true or false"), (int | float, "a number"), (str, "a text"), (Mapping, "keys with values"))
+    return next((name for kind, name in kinds if isinstance(value, kind)), "a list")

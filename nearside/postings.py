@@ -3,13 +3,16 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nearside.glossary import render
-from nearside.lexical import char_ngrams, content_words, has_cjk, words
+from nearside.lexical import char_ngrams, content_words, has_cjk, stem, words
 
+_ELSEWHERE_FILE = Path(__file__).resolve().parent / "elsewhere.txt"
 _NUMBER = "#"
 _RESEMBLANCE = 0.5  # share of a word's n-grams that must be known for it to count at all
 _RESEMBLES = 0.8  # what it then counts at most
@@ -24,6 +27,13 @@ def content_terms(text: str) -> list[str]:
 def _folded(word: str) -> str:
     """Order numbers are all alike: what matters is that there is one."""
     return _NUMBER if len(word) >= 3 and word.isdigit() else word
+
+
+@cache
+def elsewhere() -> frozenset[str]:
+    """Stems of the nouns that make a question one for somebody else."""
+    lines = _ELSEWHERE_FILE.read_text(encoding="utf-8").splitlines()
+    return frozenset(stem(word) for line in lines if not line.startswith("#") for word in line.split())
 
 
 class Postings:
@@ -80,6 +90,9 @@ class Vocabulary:
             self._words.update(content_terms(text))
         for word in self._words:
             self._grams.update(_grams(word))
+
+    def has(self, word: str) -> bool:
+        return word in self._words
 
     def knows(self, word: str) -> float:
         """1 for a known word, less for one that resembles known ones (an inflection, a typo, a compound)."""

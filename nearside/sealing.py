@@ -18,18 +18,19 @@ from nearside.errors import StorageError
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
+TENANT_KEY = "tenant.key"
 
 
 class KeyRing:
-    """The keys of one node; `node` is the edge's or core's name."""
+    """The keys of one node; `node` is the edge's or core's name. Raises StorageError where the node's key is gone."""
 
     def __init__(self, node_key_file: Path, node: str) -> None:
-        self._cipher = AESGCM(_read_or_make(node_key_file))
+        self._cipher = AESGCM(_read(node_key_file))
         self._node = node
 
     def tenant_key(self, folder: Path, tenant_id: str) -> bytes:
         """The 32-byte data key of the tenant whose files lie in `folder`; made on first use."""
-        file = folder / "tenant.key"
+        file = folder / TENANT_KEY
         bound = f"nearside:{self._node}:{tenant_id}".encode()
         if not file.exists():
             key, nonce = os.urandom(KEY_BYTES), os.urandom(NONCE_BYTES)
@@ -41,8 +42,26 @@ class KeyRing:
             raise StorageError(
                 "the tenant's key does not open",
                 where=str(file),
-                hint="it was wrapped by another node's key: restore that key",
+                hint=f"it was wrapped by another node's key or under another name than {self._node}: restore that key or name",
             ) from None
+
+
+def make_node_key(path: Path, data: Path) -> bool:
+    """True if one was made. Raises StorageError where it is gone and `data` holds what only that one opens."""
+    if path.exists():
+        return False
+    if holds_tenants(data):
+        raise StorageError(
+            "the node's key is gone and nothing else opens the data there is",
+            where=str(path),
+            hint="restore it from the backup",
+        )
+    write_secret(path, os.urandom(KEY_BYTES).hex().encode(), keep=True)
+    return True
+
+
+def holds_tenants(data: Path) -> bool:
+    return any(data.glob(f"tenants/*/{TENANT_KEY}"))
 
 
 def derive(key: bytes, purpose: str) -> bytes:
@@ -77,9 +96,11 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _read_or_make(path: Path) -> bytes:
+def _read(path: Path) -> bytes:
     if not path.exists():
-        write_secret(path, os.urandom(KEY_BYTES).hex().encode(), keep=True)
+        raise StorageError(
+            "no node key", where=str(path), hint="restore it from the backup; where there is no data yet, run `init`"
+        )
     if path.stat().st_mode & 0o077:
         raise StorageError("the node's key is readable by others", where=str(path), hint=f"chmod 600 {path}")
     try:

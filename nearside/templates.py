@@ -95,6 +95,8 @@ class LocalisedTemplate(RootModel[dict[Lang, str]]):
             for key in data:
                 if key not in LANGS:
                     raise unknown_key(str(key), LANGS)
+        elif not isinstance(data, LocalisedTemplate):
+            raise ValueError("a text should stand here, or one for each language")
         return data
 
     @model_validator(mode="after")

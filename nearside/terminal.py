@@ -8,14 +8,20 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from nearside.errors import NearsideError
+from nearside.errors import NearsideError, SettingsError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from typer.models import OptionInfo
+
+SYSTEM_FOLDER = Path("/etc/nearside")
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 WORDS = {
     "en": {"error": "error", "help": "see {command} --help", "stopped": "stopped"},
@@ -58,8 +64,44 @@ def make_group(summary: str) -> typer.Typer:
     return typer.Typer(help=summary, rich_markup_mode=None, add_completion=False)
 
 
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A program's settings file: `name` in the working folder, then what `$variable` names, then /etc/nearside."""
+
+    program: str
+    name: str
+    variable: str
+
+    @property
+    def of_the_system(self) -> Path:
+        return SYSTEM_FOLDER / self.name
+
+    def option(self) -> "OptionInfo":
+        places = f"./{self.name}, then ${self.variable}, then {self.of_the_system}"
+        help_text = "The settings file."
+        option: OptionInfo = typer.Option("--config", "-c", metavar="FILE", show_default=places, help=help_text)
+        return option
+
+    def find(self, given: Path | None) -> Path:
+        if given is not None:
+            return given
+        here, variable = Path(self.name), os.environ.get(self.variable)
+        if here.exists():
+            return here
+        if variable:
+            return Path(variable)
+        if self.of_the_system.exists():
+            return self.of_the_system
+        raise SettingsError(
+            f"no {self.name}",
+            where=f"neither here, nor in ${self.variable}, nor at {self.of_the_system}",
+            hint=f"give --config FILE, or write one with `{self.program} init DIR`",
+        )
+
+
 def run(app: typer.Typer, program: str, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process; a NearsideError becomes one line, never a traceback."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines would stand between ours; read when it is imported
     sys.exit(_outcome(lambda: app(args=arguments, prog_name=program, standalone_mode=False), program))
 
 

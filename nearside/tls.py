@@ -5,8 +5,9 @@ Keys are ECDSA P-256: with them gRPC can be held to TLS 1.3, which neither RSA n
 
 import ipaddress
 import os
+import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from nearside.errors import SettingsError
 from nearside.sealing import write_secret
 
+HOST_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?")
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 CA_DAYS = 3650
 SERVER_DAYS = 397
@@ -150,15 +152,45 @@ def make_local_ca(cert: Path, key: Path, *, common_name: str) -> LocalCa:
     return LocalCa(certificate, private)
 
 
-def issue_server_certificate(ca: LocalCa, cert: Path, key: Path, names: Sequence[str] = ()) -> bool:
-    """A certificate for a local port under `names` and this machine's own; True if one was written.
+def issue_server_certificate(ca: LocalCa, cert: Path, key: Path, names: Sequence[str] = ()) -> str:
+    """A certificate for a local port under `names`, those it had before, and this machine's own.
 
-    One that is there already stays while it is this authority's, covers the names and lasts a month more.
+    Returns what was done in words, "" where nothing was: one that is there stays while it covers the names and lasts
+    a month more, and what another authority signed is left alone.
     """
-    if _still_good(ca, cert, key, {*names, *LOCAL_NAMES}):
-        return False
-    ca.issue_server(names).write(cert, key)
-    return True
+    wanted = {str(_general_name(name).value) for name in (*names, *LOCAL_NAMES)}
+    return _renew(ca, cert, key, wanted, lambda had: ca.issue_server(list(dict.fromkeys((*names, *had)))))
+
+
+def issue_client_certificate(ca: LocalCa, cert: Path, key: Path, uri: str, *, common_name: str, days: int) -> str:
+    """The same for a program's own name at another."""
+    return _renew(ca, cert, key, {uri}, lambda _: ca.issue_client(common_name, [uri], days=days))
+
+
+def _renew(ca: LocalCa, cert: Path, key: Path, wanted: set[str], issue: Callable[[Sequence[str]], Leaf]) -> str:
+    try:
+        present = _own_certificate(ca, cert, key)
+    except SettingsError as error:
+        return f"left {cert} and {key} as they are: {error.what}"
+    had = names_of(present) if present else []
+    if present and key.exists() and wanted <= {*had} and days_left(present) > RENEW_DAYS:
+        return ""
+    issue(had).write(cert, key)
+    return f"wrote {cert}"
+
+
+def _own_certificate(ca: LocalCa, cert: Path, key: Path) -> x509.Certificate | None:
+    """None where there is nothing yet. Raises SettingsError where either file may be somebody else's."""
+    if not cert.exists():
+        if key.exists():
+            raise SettingsError("a key without its certificate; remove it to have both made")
+        return None
+    certificate = read_certificate(cert)
+    if not signed_by(certificate, ca.certificate):
+        raise SettingsError("another authority signed the certificate")
+    if key.exists() and not fits(cert, key):
+        raise SettingsError("the key does not fit; remove it to have both made anew")
+    return certificate
 
 
 def read_certificate(path: Path) -> x509.Certificate:
@@ -183,15 +215,28 @@ def signed_by(certificate: x509.Certificate, ca: x509.Certificate) -> bool:
     return True
 
 
-def _still_good(ca: LocalCa, cert: Path, key: Path, names: set[str]) -> bool:
+def fits(cert: Path, key: Path) -> bool:
+    """Whether both can be read and are one pair."""
     try:
-        server_context(cert, key)
-        certificate = read_certificate(cert)
-        sans = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (SettingsError, x509.ExtensionNotFound):
+        _load_chain(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), cert, key)
+    except SettingsError:
         return False
-    have = {*sans.get_values_for_type(x509.DNSName), *map(str, sans.get_values_for_type(x509.IPAddress))}
-    return names <= have and signed_by(certificate, ca.certificate) and days_left(certificate) > RENEW_DAYS
+    return True
+
+
+def names_of(certificate: x509.Certificate) -> list[str]:
+    """The host names, addresses and URIs it stands for, in its order."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return []
+    kinds = (x509.DNSName, x509.IPAddress, x509.UniformResourceIdentifier)
+    return [str(name.value) for name in names if isinstance(name, kinds)]
+
+
+def is_p256(certificate: x509.Certificate) -> bool:
+    key = certificate.public_key()
+    return isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)
 
 
 def _builder(
@@ -218,6 +263,10 @@ def _general_name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
+        if not HOST_NAME.fullmatch(name):
+            raise SettingsError(
+                f"{name!r} is no host name or address", hint="such as chat.example.com, without https:// and port"
+            ) from None
         return x509.DNSName(name)
 
 

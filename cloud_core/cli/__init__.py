@@ -3,9 +3,10 @@
 from typing import NoReturn
 
 from cloud_core.cli import check, edge, init, kb, serve, status, tenant
+from cloud_core.cli.config import FILE
 from nearside import __version__, terminal
 
-PROGRAM = "cloud-core"
+PROGRAM = FILE.program
 app = terminal.make_app(PROGRAM, "The cloud core: large models and knowledge bases behind the edge nodes.", __version__)
 init.add_to(app)
 check.add_to(app)

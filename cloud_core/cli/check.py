@@ -2,8 +2,8 @@
 
 import typer
 
-from cloud_core.cli.config import AsJson, Config, find_config
-from nearside import terminal
+from cloud_core.cli.config import FILE, Config
+from nearside.terminal import AsJson
 
 
 def add_to(app: typer.Typer) -> None:
@@ -11,17 +11,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def check(config: Config = None, as_json: AsJson = False) -> None:
-    from cloud_core.cli.findings import findings
+    from cloud_core.cli.findings import look
+    from nearside.findings import show
 
-    path = find_config(config)
-    found = list(findings(path))
-    failed = any(finding.severity == "error" for finding in found)
-    if as_json:
-        rows = [{"severity": finding.severity, "finding": finding.text} for finding in found]
-        terminal.show_json({"ok": not failed, "config": str(path), "findings": rows})
-    else:
-        for finding in found:
-            typer.echo(f"{finding.severity}: {finding.text}")
-        if not failed:
-            typer.echo(f"{path} is fine")
-    raise typer.Exit(1 if failed else 0)
+    path = FILE.find(config)
+    show(list(look(path)), path, as_json=as_json)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+OTHER_FILE = "edge.toml"
+
 
 def add_to(app: typer.Typer) -> None:
     app.command("init", help="Write a commented core.toml, an authority, certificates and keys; safe to repeat.")(init)
@@ -20,23 +22,14 @@ def init(
 ) -> None:
     from cloud_core import settings
     from cloud_core.fleet.authority import make_certificates
-    from cloud_core.tenants import KEY_OWNER
-    from nearside.sealing import KeyRing
+    from nearside import first_steps
 
     file = folder / settings.FILE_NAME
-    content = settings.render(settings.CoreSettings(name=name))
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(content, encoding="utf-8")
-        typer.echo(f"wrote {file}")
-    elif file.read_text(encoding="utf-8") != content:
-        typer.echo(f"left {file} as it is: it was changed since it was written")
+    content = settings.render(first_steps.named(settings.CoreSettings, name))
+    first_steps.write_settings(file, content, other=OTHER_FILE)
     loaded = settings.load(file)
-    for path in make_certificates(loaded, host or []):
-        typer.echo(f"wrote {path}")
-    if not loaded.node_key.exists():
-        KeyRing(loaded.node_key, KEY_OWNER)
-        typer.echo(f"wrote {loaded.node_key} (back it up: without it no tenant's data opens)")
-    loaded.data.mkdir(parents=True, exist_ok=True)
-    loaded.data.chmod(0o700)
+    first_steps.make_place(loaded.node_key, loaded.data)
+    for line in make_certificates(loaded, host or []):
+        typer.echo(line)
+    first_steps.say_who_gets_in(host or [], loaded.grpc.host, "grpc.host", file)
     typer.echo(f"ready: cloud-core serve --config {file}")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cloud_core.cli.config import AsJson, Config, load
+from cloud_core.cli.config import Config, load
 from nearside import terminal
 from nearside.errors import NearsideError
+from nearside.terminal import AsJson
 
 if TYPE_CHECKING:
     from cloud_core.knowledge.base import KnowledgeBase

@@ -2,8 +2,9 @@
 
 import typer
 
-from cloud_core.cli.config import AsJson, Config, load
+from cloud_core.cli.config import Config, load
 from nearside import terminal
+from nearside.terminal import AsJson
 
 
 def add_to(app: typer.Typer) -> None:

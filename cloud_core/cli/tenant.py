@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from cloud_core.cli.config import AsJson, Config, load
+from cloud_core.cli.config import Config, load
 from nearside import terminal
+from nearside.terminal import AsJson
 
 group = terminal.make_group("The companies that this core serves.")
 

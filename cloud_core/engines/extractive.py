@@ -13,6 +13,7 @@ from cloud_core.engines.extraction.wording import NO_EVIDENCE, named, quote, rea
 from cloud_core.messages import Citation, EngineEvent, Finished, Lang, Outcome, Sentence
 from nearside.encoder import TextEncoder
 from nearside.errors import EngineError, SettingsError
+from nearside.operator_files import nearest
 
 
 class Settings(BaseModel):
@@ -27,8 +28,7 @@ class Engine:
         try:
             self._settings = Settings.model_validate(settings)
         except ValidationError as error:
-            first = error.errors(include_input=False)[0]
-            raise SettingsError(first["msg"], where=f"engine.{'.'.join(map(str, first['loc']))}") from None
+            raise _complaint(error) from None
         self._encoder = encoder
 
     async def stream(self, request: EngineRequest) -> AsyncIterator[EngineEvent]:
@@ -43,6 +43,15 @@ class Engine:
         for sentence in _sentences(choice.lines, lang):
             yield sentence
         yield Finished(Outcome.GROUNDED, choice.confidence, {"sentences": len(choice.lines)})
+
+
+def _complaint(error: ValidationError) -> SettingsError:
+    first = error.errors(include_input=False)[0]
+    key = ".".join(map(str, first["loc"]))
+    where = f"engine.options.{key}"
+    if first["type"] == "extra_forbidden":
+        return SettingsError("unknown key", where=where, hint=nearest(key, Settings.model_fields))
+    return SettingsError(first["msg"], where=where, hint="correct this key")
 
 
 def _sentences(lines: Sequence[Line], lang: Lang) -> Iterator[Sentence]:

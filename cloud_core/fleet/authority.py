@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from cloud_core.settings import CoreSettings
 from nearside.errors import SettingsError
 from nearside.ids import is_name
-from nearside.tls import Leaf, LocalCa, days_left, issue_server_certificate, make_local_ca, read_certificate
+from nearside.tls import Leaf, LocalCa, issue_client_certificate, issue_server_certificate, make_local_ca
 
 EDGE_DAYS = 365
 CORE_DAYS = 397
-RENEW_DAYS = 30
 CORE_URI = "urn:nearside:core"
 EDGE_URI = "urn:nearside:edge:"
 TENANT_URI = "urn:nearside:tenant:"
@@ -51,13 +50,11 @@ def load_ca(settings: CoreSettings) -> LocalCa:
 
 
 def make_certificates(settings: CoreSettings, names: Sequence[str]) -> list[str]:
-    """Make or renew what is missing or ends soon; the paths written."""
-    made = [] if settings.grpc.ca.exists() else [str(settings.grpc.ca)]
+    """Make or renew what is missing or ends soon; what was done, a line each. What others signed is left alone."""
+    done = [] if settings.grpc.ca.exists() else [f"wrote {settings.grpc.ca}"]
     ca = make_local_ca(settings.grpc.ca, settings.ca_key, common_name=f"Nearside {settings.name} authority")
     pairs = {(door.cert, door.key) for door in (settings.https, settings.grpc)}
-    made += [str(cert) for cert, key in sorted(pairs) if issue_server_certificate(ca, cert, key, names)]
-    cert, key = settings.nats.cert, settings.nats.key
-    if not (cert.exists() and key.exists() and days_left(read_certificate(cert)) > RENEW_DAYS):
-        ca.issue_client("core", [CORE_URI], days=CORE_DAYS).write(cert, key)
-        made.append(str(cert))
-    return made
+    done += [issue_server_certificate(ca, cert, key, names) for cert, key in sorted(pairs)]
+    nats = settings.nats
+    done.append(issue_client_certificate(ca, nats.cert, nats.key, CORE_URI, common_name="core", days=CORE_DAYS))
+    return [line for line in done if line]

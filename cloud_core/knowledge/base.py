@@ -121,9 +121,9 @@ class KnowledgeBase:
         except Unreadable as error:
             return Report(document_id, Status.SKIPPED, reason=str(error))
         digest = f"{cutting.REVISION}:{hashlib.sha256(content).hexdigest()}"
-        known = self._store.digest(document_id)
-        if known == digest:
-            return Report(document_id, Status.UNCHANGED)
+        known = self._store.added(document_id)
+        if known and known[0] == digest:
+            return Report(document_id, Status.UNCHANGED, known[1])
         info, entries = self._prepared(document_id, document)
         if not entries:
             return Report(document_id, Status.SKIPPED, reason="has no text", remarks=document.remarks)

@@ -98,12 +98,15 @@ class Store:
         with self._lock:
             return [DocumentInfo(*row) for row in self._connection.execute(query)]
 
-    def digest(self, document_id: str) -> str | None:
-        """Of the file as it was when added; None for a document that is new, or was read by another encoder."""
-        query = "SELECT digest FROM documents WHERE document_id = ? AND encoder = ?"
+    def added(self, document_id: str) -> tuple[str, int] | None:
+        """The file's digest when it was added, and its passages; None if it is new, or was read by another encoder."""
+        query = (
+            "SELECT digest, (SELECT count(*) FROM passages p WHERE p.document_id = d.document_id) FROM documents d"
+            " WHERE document_id = ? AND encoder = ?"
+        )
         with self._lock:
             row = self._connection.execute(query, (document_id, self._encoder)).fetchone()
-        return row[0] if row else None
+        return (row[0], row[1]) if row else None
 
     def known_vectors(self, document_id: str) -> dict[str, tuple[NDArray[np.float16], float]]:
         query = (

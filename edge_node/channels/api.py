@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from edge_node.channels.feed import Frame, Subscription, feed_key
-from edge_node.channels.live import ACCOUNT, LiveChannel, event_frame
-from edge_node.messages import TEXT_LIMIT, Accept, Accepted, Inbound, Lang, Tenant
+from edge_node.channels.live import ACCOUNT, LiveChannel, event_frame, message_frame
+from edge_node.messages import TEXT_LIMIT, Accept, Accepted, Inbound, Lang, Says, Tenant
 from edge_node.web.limits import read_body
 from nearside.errors import Refused
 from nearside.ids import new_id
@@ -45,7 +45,7 @@ class PostedMessage(BaseModel):
 
     conversation: Annotated[str, Field(min_length=1, max_length=128)]
     customer: Annotated[str, Field(min_length=1, max_length=128)]
-    text: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT)]
+    text: Says
     lang: Lang | None = None
     attachments: Annotated[tuple[Attachment, ...], Field(max_length=10)] = ()
 
@@ -59,7 +59,7 @@ class Channel(LiveChannel):
 
         return (
             Route("/v1/{tenant}/messages", post, methods=["POST"]),
-            Route("/v1/{tenant}/conversations/{conversation}/events", self._events, methods=["GET"]),
+            Route("/v1/{tenant}/conversations/{conversation:path}/events", self._events, methods=["GET"]),
         )
 
     async def _post(self, request: Request, accept: Accept) -> Response:
@@ -79,11 +79,17 @@ class Channel(LiveChannel):
             attachments=tuple(attachment.model_dump() for attachment in posted.attachments),
         )
         if wait_s is None:
-            return _accepted(await accept(tenant, inbound))
+            return _accepted(await self._take(tenant, inbound, accept))
         with self.context.feed.subscribe(feed_key(tenant, self.kind, inbound.thread)) as subscription:
-            accepted = await accept(tenant, inbound)
+            accepted = await self._take(tenant, inbound, accept)
             reply = await self._reply(tenant, accepted, subscription, wait_s)
         return _accepted(accepted) if reply is None else _replied(accepted, reply)
+
+    async def _take(self, tenant: Tenant, inbound: Inbound, accept: Accept) -> Accepted:
+        accepted = await accept(tenant, inbound)
+        if not accepted.duplicate:
+            self.context.feed.publish(feed_key(tenant, self.kind, inbound.thread), message_frame(accepted, inbound))
+        return accepted
 
     async def _reply(
         self, tenant: Tenant, accepted: Accepted, subscription: Subscription, wait_s: float
@@ -120,7 +126,7 @@ class Channel(LiveChannel):
         with self.context.feed.subscribe(feed_key(tenant, channel, thread)) as subscription:
             while page := await self.context.log.events(tenant, conversation_id, after):
                 for event in page:
-                    yield _server_sent(event_frame(event))
+                    yield _server_sent(event_frame(event, channel, thread))
                 after = page[-1].id
             while True:
                 try:

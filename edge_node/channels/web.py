@@ -6,7 +6,6 @@ import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -16,8 +15,8 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from edge_node.channels.feed import Frame, Subscription, feed_key
-from edge_node.channels.live import ACCOUNT, LiveChannel, event_frame, message_frame
-from edge_node.messages import TEXT_LIMIT, Accept, Inbound, Lang, Tenant
+from edge_node.channels.live import ACCOUNT, LiveChannel, event_frame, message_frame, prefix
+from edge_node.messages import TEXT_LIMIT, Accept, Inbound, Lang, Says, Tenant
 from edge_node.web.problems import problem
 from edge_node.web.widget import chat_page, chat_page_policy, widget_etag, widget_source
 from nearside.errors import Refused
@@ -43,7 +42,7 @@ class Hello(_Frame):
 class Message(_Frame):
     type: Literal["message"]
     id: Annotated[str, Field(min_length=1, max_length=64)]
-    text: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT)]
+    text: Says
 
 
 F = TypeVar("F", bound=_Frame)
@@ -151,7 +150,7 @@ class Channel(LiveChannel):
             conversation, owner = known
             while page := await self.context.log.events(session.tenant, conversation.id, session.seen):
                 for event in page:
-                    await websocket.send_text(_json(_as_sent(event_frame(event), session.thread)))
+                    await websocket.send_text(_json(event_frame(event, self.kind, session.thread)))
                 session.seen = page[-1].id
             await websocket.send_text(_json({"type": "event", "event": "owner", "owner": owner}))
         await websocket.send_text('{"type":"event","event":"caught_up"}')
@@ -184,7 +183,7 @@ class Channel(LiveChannel):
             channel=self.kind,
             account=ACCOUNT,
             thread=session.thread,
-            message_id=_prefix(session.thread) + message.id,
+            message_id=prefix(self.kind, session.thread) + message.id,
             customer=session.thread,
             text=message.text,
             lang=session.lang,
@@ -201,21 +200,9 @@ class Channel(LiveChannel):
         )
         if accepted.duplicate:
             return
-        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         key = feed_key(session.tenant, self.kind, session.thread)
-        shown = _as_sent(message_frame(accepted, inbound, at), session.thread)
-        self.context.feed.publish(key, shown, besides=session.subscription)
+        self.context.feed.publish(key, message_frame(accepted, inbound), besides=session.subscription)
         self.context.feed.publish(key, {"type": "event", "event": "typing", "turn_id": accepted.turn_id})
-
-
-def _prefix(thread: str) -> str:
-    """Browsers choose their message ids, so these count within their conversation only."""
-    return f"{thread}/"
-
-
-def _as_sent(frame: Frame, thread: str) -> Frame:
-    """A message under the id that its sender gave it."""
-    return {**frame, "id": frame["id"].removeprefix(_prefix(thread))} if frame["type"] == "message" else frame
 
 
 async def _write(websocket: WebSocket, session: _Session) -> None:

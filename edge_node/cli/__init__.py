@@ -3,9 +3,10 @@
 from typing import NoReturn
 
 from edge_node.cli import apikey, chat, check, init, serve
+from edge_node.cli.config import FILE
 from nearside import __version__, terminal
 
-PROGRAM = "edge-node"
+PROGRAM = FILE.program
 app = terminal.make_app(PROGRAM, "The edge node: answers customers next to the company's chat channels.", __version__)
 init.add_to(app)
 check.add_to(app)

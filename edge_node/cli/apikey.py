@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge_node.cli.config import AsJson, Config, TenantOption, load, one_tenant
+from edge_node.cli.config import Config, TenantOption, load, one_tenant
 from nearside import terminal
+from nearside.terminal import AsJson
 
 if TYPE_CHECKING:
     from pathlib import Path

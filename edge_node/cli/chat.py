@@ -2,11 +2,13 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from edge_node.cli.config import Config, TenantOption, load, one_tenant
+
+Lang = Literal["en", "zh"]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -17,7 +19,7 @@ def chat(
     tenant: TenantOption = None,
     url: Annotated[str | None, typer.Option(help="The edge's address, e.g. https://edge.example.com:8443.")] = None,
     ca: Annotated[Path | None, typer.Option(metavar="FILE", help="The authority to trust.")] = None,
-    lang: Annotated[str | None, typer.Option(help="en or zh.")] = None,
+    lang: Annotated[Lang | None, typer.Option(help="The customer's language.")] = None,
     config: Config = None,
 ) -> None:
     from edge_node.cli.talking import Place, talk

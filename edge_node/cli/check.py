@@ -2,7 +2,8 @@
 
 import typer
 
-from edge_node.cli.config import AsJson, Config, find_config
+from edge_node.cli.config import FILE, Config
+from nearside.terminal import AsJson
 
 
 def add_to(app: typer.Typer) -> None:
@@ -13,5 +14,5 @@ def check(config: Config = None, as_json: AsJson = False) -> None:
     from edge_node.cli.findings import look
     from nearside.findings import show
 
-    path = find_config(config)
+    path = FILE.find(config)
     show(list(look(path)), path, as_json=as_json)

@@ -1,21 +1,22 @@
 """What `edge-node check` looks at. It changes nothing."""
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 from edge_node import settings as edge_settings
+from edge_node.cli.link_findings import of_link
+from edge_node.cli.misnaming import misnamed
 from edge_node.settings import EdgeSettings
-from edge_node.uplink.grpc_link import GrpcLink, LinkFiles
+from edge_node.storage.places import tenant_folder
 from nearside import findings
 from nearside.content import load_tenant_content
 from nearside.encoder import TextEncoder
 from nearside.errors import NearsideError
 from nearside.findings import Finding
+from nearside.sealing import TENANT_KEY, KeyRing
 from nearside.tls import server_context
 
 INIT = "run `edge-node init` again"
-LINK = "get one from the core's operator: `cloud-core edge issue`"
 
 
 def look(path: Path) -> Iterator[Finding]:
@@ -24,18 +25,21 @@ def look(path: Path) -> Iterator[Finding]:
     except NearsideError as error:
         yield Finding("error", str(error))
         return
-    yield from findings.of_secrets((settings.node_key, settings.https.key), INIT)
+    yield from findings.of_node_key(settings.node_key, settings.data, INIT)
+    yield from findings.of_secrets([settings.https.key], INIT)
     yield from findings.of_data_folder(settings.data, INIT)
     yield from _door(settings)
     yield from _model()
+    yield from _tenant_keys(settings)
     yield from _content(settings)
-    yield from _link(settings)
+    yield from of_link(settings.core, settings.tenants)
 
 
 def _door(settings: EdgeSettings) -> Iterator[Finding]:
+    cert = settings.https.cert
     try:
-        server_context(settings.https.cert, settings.https.key)
-        yield from findings.of_certificate(settings.https.cert, INIT)
+        server_context(cert, settings.https.key)
+        yield from findings.of_certificate(cert, findings.renewal(cert, cert.parent / "ca.crt", INIT))
     except NearsideError as error:
         yield Finding("error", str(error))
 
@@ -47,35 +51,35 @@ def _model() -> Iterator[Finding]:
         yield Finding("error", str(error))
 
 
+def _tenant_keys(settings: EdgeSettings) -> Iterator[Finding]:
+    if not settings.node_key.exists() or settings.node_key.stat().st_mode & 0o077:
+        return  # said already
+    try:
+        keys = KeyRing(settings.node_key, settings.name)
+    except NearsideError as error:
+        yield Finding("error", str(error))
+        return
+    for tenant_id in settings.tenants:
+        folder = tenant_folder(settings.data, tenant_id)
+        try:
+            if (folder / TENANT_KEY).exists():  # else it is made when the edge first serves this tenant
+                keys.tenant_key(folder, tenant_id)
+        except NearsideError as error:
+            yield Finding("error", str(error))
+
+
 def _content(settings: EdgeSettings) -> Iterator[Finding]:
     if not settings.tenants:
         yield Finding("warning", "no tenant — [tenants] in edge.toml — add [tenants.ID] with its content folder")
     for tenant_id, tenant in settings.tenants.items():
+        yield from (Finding("error", f"{tenant_id}: {text}") for text in misnamed(tenant.content))
         try:
             content = load_tenant_content(tenant.content)
         except NearsideError as error:
             yield Finding("error", f"{tenant_id}: {error}")
             continue
+        if not content.faq and not content.rules.rules:
+            text = f"{tenant_id}: no rule and no FAQ entry — {tenant.content} — the core alone would answer, write some"
+            yield Finding("warning", text)
         for name, file in content.secret_files.items():
             yield from findings.of_secrets([file], f"write the secret {name} there, or correct [tools.secrets]")
-
-
-def _link(settings: EdgeSettings) -> Iterator[Finding]:
-    core = settings.core
-    try:
-        yield from findings.of_secrets([core.key], LINK)
-        yield from findings.of_certificate(core.cert, LINK)
-        if not asyncio.run(_core_is_up(settings)):
-            yield Finding(
-                "warning", f"no core answers — {core.address} — the edge works without it, start it or correct it"
-            )
-    except NearsideError as error:
-        yield Finding("error", str(error))
-
-
-async def _core_is_up(settings: EdgeSettings) -> bool:
-    link = GrpcLink(settings.core.address, LinkFiles(settings.core.ca, settings.core.cert, settings.core.key))
-    try:
-        return await link.is_up()
-    finally:
-        await link.close()

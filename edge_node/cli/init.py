@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+OTHER_FILE = "core.toml"
+
 
 def add_to(app: typer.Typer) -> None:
     app.command("init", help="Write a commented edge.toml, a local certificate and keys; safe to repeat.")(init)
@@ -20,23 +22,15 @@ def init(
 ) -> None:
     from edge_node import settings
     from edge_node.tls.certificates import make_certificates
-    from nearside.sealing import KeyRing
+    from nearside import first_steps
 
     file = folder / settings.FILE_NAME
-    content = settings.render(settings.EdgeSettings(name=name))
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(content, encoding="utf-8")
-        typer.echo(f"wrote {file}")
-    elif file.read_text(encoding="utf-8") != content:
-        typer.echo(f"left {file} as it is: it was changed since it was written")
+    content = settings.render(first_steps.named(settings.EdgeSettings, name))
+    first_steps.write_settings(file, content, other=OTHER_FILE)
     loaded = settings.load(file)
-    for path in make_certificates(loaded.https.cert, loaded.https.key, host or []):
-        typer.echo(f"wrote {path}")
-    if not loaded.node_key.exists():
-        KeyRing(loaded.node_key, loaded.name)
-        typer.echo(f"wrote {loaded.node_key} (back it up: without it no tenant's data opens)")
-    loaded.data.mkdir(parents=True, exist_ok=True)
-    loaded.data.chmod(0o700)
+    first_steps.make_place(loaded.node_key, loaded.data)
+    for line in make_certificates(loaded.https.cert, loaded.https.key, host or []):
+        typer.echo(line)
+    first_steps.say_who_gets_in(host or [], loaded.https.host, "https.host", file)
     typer.echo(f"next: add a company under [tenants.ID], put the core's certificates into {folder / 'link'},")
     typer.echo(f"then `edge-node check --config {file}` and `edge-node serve --config {file}`")

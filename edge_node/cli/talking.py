@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import sys
 import uuid
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from nearside.errors import NearsideError, SettingsError
 from nearside.tls import client_context
 
 LAST_REPLY_S = 60.0
+OTHER_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,19 @@ async def talk(place: Place) -> None:
             await socket.send(json.dumps({"type": "hello", "v": 1, "lang": place.lang}))
             await _converse(socket)
     except ConnectionClosed as error:
-        why = error.rcvd.reason if error.rcvd else "the connection was lost"
+        why = error.rcvd.reason or f"code {error.rcvd.code}" if error.rcvd else "the connection was lost"
         raise NearsideError(f"the edge ended the chat: {why}", where=place.url) from None
+    except ssl.SSLCertVerificationError as error:
+        raise _not_trusted(error, place.url) from None
     except (OSError, InvalidHandshake, TimeoutError) as error:
         raise NearsideError(
             f"no edge answers ({type(error).__name__})", where=place.url, hint="start it with `edge-node serve`"
         ) from None
+
+
+def _not_trusted(error: ssl.SSLCertVerificationError, url: str) -> NearsideError:
+    hint = "use a name that is in it" if error.verify_code in OTHER_NAME else "give the authority with --ca FILE"
+    return NearsideError(f"the edge's certificate is not trusted ({error.verify_message})", where=url, hint=hint)
 
 
 async def _converse(socket: ClientConnection) -> None:
@@ -65,9 +74,11 @@ async def _converse(socket: ClientConnection) -> None:
     shown.idle.set()
     reading = asyncio.create_task(_read(socket, shown))
     typing = asyncio.create_task(_type(socket, shown))
-    done, pending = await asyncio.wait({reading, typing}, return_when=asyncio.FIRST_COMPLETED)
+    tasks = (reading, typing)
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     for task in done:
         task.result()
 
@@ -80,8 +91,16 @@ async def _type(socket: ClientConnection, shown: _Shown) -> None:
             shown.idle.clear()
             await socket.send(json.dumps({"type": "message", "id": message_id, "text": line.strip()}))
             if not sys.stdin.isatty():
-                await asyncio.wait_for(shown.idle.wait(), LAST_REPLY_S)
-    await asyncio.wait_for(shown.idle.wait(), LAST_REPLY_S)
+                await _replied(shown)
+    await _replied(shown)
+
+
+async def _replied(shown: _Shown) -> None:
+    try:
+        async with asyncio.timeout(LAST_REPLY_S):
+            await shown.idle.wait()
+    except TimeoutError:
+        raise NearsideError(f"no reply within {LAST_REPLY_S:g} s", hint="see the edge's log") from None
 
 
 async def _read(socket: ClientConnection, shown: _Shown) -> None:

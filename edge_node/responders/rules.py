@@ -17,6 +17,7 @@ from edge_node.responders.forms import (
     only_repeats,
     wants_assistant,
 )
+from edge_node.responders.handoffs import CountHandoff
 from edge_node.responders.scenes import CONFIRM, OFFER, PROOF, Scene, facts
 from edge_node.responders.steps import CallTool, Steps
 from nearside.hours import BusinessHours
@@ -42,12 +43,13 @@ class Responder:
         hours: BusinessHours,
         *,
         call_tool: CallTool,
+        count_handoff: CountHandoff,
         nearest_intent: NearestIntent,
         now: Callable[[], datetime],
     ) -> None:
         self._book, self._hours, self._now = rule_book, hours, now
         self._nearest_intent = nearest_intent
-        self._steps = Steps(rule_book, tools, call_tool)
+        self._steps = Steps(rule_book, tools, call_tool, count_handoff)
 
     async def answer(self, turn: Turn) -> Reply | None:
         scene = self._scene(turn)

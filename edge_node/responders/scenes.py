@@ -43,12 +43,16 @@ class Scene:
         return self.state.slots.get(f"{_LAST}{name}")
 
     def context(self, slots: Mapping[str, str], result: Any = None) -> dict[str, Any]:
-        name = self.turn.tenant.name
+        tenant = self.turn.tenant
         return {
             "slots": slots,
             "result": {} if result is None else result,
             "hours": self.hours,
-            "tenant": {"name": name.get(self.lang) or next(iter(name.values()), "")},
+            "tenant": {
+                "name": tenant.name.get(self.lang) or next(iter(tenant.name.values()), ""),
+                "phone": tenant.phone,
+                "email": tenant.email,
+            },
             "lang": self.lang,
             "ticket": self.state.ticket,
         }

@@ -6,10 +6,12 @@ from typing import Any
 
 from edge_node.messages import FormState, Owner, Reply
 from edge_node.responders.forms import found_in
+from edge_node.responders.handoffs import CountHandoff
 from edge_node.responders.scenes import CONFIRM, OFFER, PROOF, Scene
 from nearside.errors import ContentError, ToolError
+from nearside.logs import failure, logger
 from nearside.origins import Reason
-from nearside.rules import Rule, RuleBook, Slot, ToolStep
+from nearside.rules import Handoff, Rule, RuleBook, Slot, ToolStep
 from nearside.rules.schema import Failure, Form
 from nearside.tools import KINDS, Tool, kind_of
 
@@ -20,6 +22,8 @@ PROOF_TRIES = 3
 """Wrong second facts that one conversation may give, whatever forms it starts."""
 
 Slots = Mapping[str, str]
+
+log = logger("rules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +36,10 @@ class Guard:
 
 
 class Steps:
-    def __init__(self, book: RuleBook, tools: Mapping[str, Tool], call_tool: CallTool) -> None:
-        self._book, self._tools, self._call_tool = book, tools, call_tool
+    def __init__(
+        self, book: RuleBook, tools: Mapping[str, Tool], call_tool: CallTool, count_handoff: CountHandoff
+    ) -> None:
+        self._book, self._tools, self._call_tool, self._count_handoff = book, tools, call_tool, count_handoff
         self._phrases = book.phrases
 
     async def begin(self, scene: Scene, rule: Rule) -> Reply:
@@ -124,20 +130,38 @@ class Steps:
         return self._finished(scene, rule, slots, text, Reason(rule.reason))
 
     async def hand_over(self, scene: Scene, rule: Rule, slots: Slots) -> Reply:
-        """The conversation goes to an agent even where no ticket can be opened."""
-        handoff = rule.handoff
+        """Where no ticket could be opened nobody knows of the conversation, so it stays with the assistant."""
+        handoff, result = rule.handoff, None
         if handoff is None:
             raise ContentError("the rule hands nothing over", where=rule.where)
-        template, result = handoff.reply, None
-        if handoff.tool:
-            try:
+        try:
+            if handoff.tool:
                 arguments = handoff.arguments.render(scene.argument_context(slots))
                 result = await self._call(scene, rule, handoff.tool, self._tools[handoff.tool].fit(arguments))
-            except ToolError:
-                template = handoff.without_ticket or self._phrases.without_ticket
-        scene = _with_ticket(scene, result)
-        text = template.render(scene.lang, scene.context(slots, result))
-        return self._finished(scene, rule, slots, text, Reason.HANDOFF, owner=rule.owner or "agent")
+            handed = _with_ticket(scene, result)
+            text = handoff.reply.render(scene.lang, handed.context(slots, result))
+        except (ToolError, ContentError) as error:
+            return self._not_handed_over(scene, rule, handoff, slots, error)
+        self._count_handoff(scene.turn.tenant.id, "ticket" if handoff.tool else "no_tool")
+        return self._finished(handed, rule, slots, text, Reason.HANDOFF, owner=rule.owner or "agent")
+
+    def _not_handed_over(
+        self, scene: Scene, rule: Rule, handoff: Handoff, slots: Slots, error: ToolError | ContentError
+    ) -> Reply:
+        turn = scene.turn
+        log.error(
+            "handoff_failed",
+            tenant_id=turn.tenant.id,
+            turn_id=turn.turn_id,
+            conversation_id=turn.conversation.id,
+            rule=rule.id,
+            error=failure(error),
+        )
+        self._count_handoff(turn.tenant.id, "failed")
+        template = handoff.without_ticket or self._phrases.without_ticket
+        return scene.reply(
+            template.render(scene.lang, scene.context(slots)), Reason.TOOL_FAILED, scene.settled(slots)
+        )
 
     def offer(self, scene: Scene, slots: Slots, text: str, reason: Reason) -> Reply:
         """End the form and offer a human, if a rule hands over to one."""

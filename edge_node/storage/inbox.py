@@ -2,9 +2,9 @@
 
 import json
 
-from edge_node.messages import Accepted, Conversation, ConversationState, Inbound
+from edge_node.messages import Accepted, Conversation, ConversationState, Inbound, message_body
 from edge_node.storage import log
-from edge_node.storage.records import LoadedTurn, OpenTurn, message_body, state_from_json, state_to_json
+from edge_node.storage.records import LoadedTurn, OpenTurn, state_from_json, state_to_json
 from nearside.database import Connection
 from nearside.errors import Refused
 from nearside.ids import new_id
@@ -29,9 +29,7 @@ def accept(db: Connection, message: Inbound, digest: bytes, at: float) -> Accept
             )
         return Accepted(message.message_id, turn_id, conversation_id, event_id, duplicate=True)
     conversation_id, turn_id = _conversation_of(db, message, at), new_id("t")
-    event_id = log.append(
-        db, conversation_id, turn_id, "message", message_body(message.message_id, message.text, at), at
-    )
+    event_id = log.append(db, conversation_id, turn_id, "message", message_body(message, at), at)
     db.execute(
         "INSERT INTO inbox (turn_id, event_id, conversation_id, channel, account, message_id, digest, lang, status,"
         " reason, attempts, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', '', 0, ?)",

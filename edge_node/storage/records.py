@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from edge_node.messages import (
@@ -15,6 +14,7 @@ from edge_node.messages import (
     Lang,
     Owner,
     Reply,
+    timestamp,
 )
 
 
@@ -61,10 +61,6 @@ def state_from_json(text: str) -> ConversationState:
     return ConversationState(**raw, form=FormState(**form) if form else None)
 
 
-def message_body(message_id: str, text: str, at: float) -> dict[str, Any]:
-    return {"id": message_id, "text": text, "at": timestamp(at)}
-
-
 def reply_body(turn_id: str, reply: Reply, at: float, timing_ms: Mapping[str, float]) -> dict[str, Any]:
     return {
         "turn_id": turn_id,
@@ -81,7 +77,3 @@ def reply_body(turn_id: str, reply: Reply, at: float, timing_ms: Mapping[str, fl
         "at": timestamp(at),
         "timing_ms": dict(timing_ms),
     }
-
-
-def timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

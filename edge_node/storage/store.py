@@ -1,6 +1,7 @@
 """One tenant's file: conversations, their log, the inbox and the outbox."""
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -47,9 +48,8 @@ class TenantStore:
 
         Raises Refused (422) if the message id was used with another body.
         """
-        digest = sha256(
-            f"{message.thread}\0{message.customer}\0{message.text}".encode("utf-8", "surrogatepass")
-        ).digest()
+        said = json.dumps([message.thread, message.customer, message.text, [*map(dict, message.attachments)]])
+        digest = sha256(said.encode()).digest()
         return await self._writer.run(lambda db: inbox.accept(db, message, digest, at))
 
     async def load(self, turn_id: str) -> LoadedTurn | None:

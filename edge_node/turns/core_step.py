@@ -1,6 +1,7 @@
 """The core's rung: mask, ask, stream the checked sentences, unmask."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from edge_node.messages import Draft, Reply, Turn
@@ -26,12 +27,13 @@ class CoreStep:
         """Raises UplinkError. Without `show` nothing is streamed (a late answer)."""
         masker = Masker(turn.state.masks)
         masked = mask_turn(turn, masker, self.hash_key, self.time_s)
-        async for event in self.uplink.answer(masked):
-            if isinstance(event, Answer):
-                return _reply(turn, event, masker)
-            if show is not None:
-                text = masker.unmask(event.text)
-                await show(turn, Draft(turn.turn_id, event.revision, event.sequence, text))
+        async with aclosing(self.uplink.answer(masked)) as events:
+            async for event in events:
+                if isinstance(event, Answer):
+                    return _reply(turn, event, masker)
+                if show is not None:
+                    text = masker.unmask(event.text)
+                    await show(turn, Draft(turn.turn_id, event.revision, event.sequence, text))
         raise AssertionError("an uplink ends with an answer or an error")
 
 

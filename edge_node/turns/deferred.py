@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from edge_node.messages import Reply, Turn
 from edge_node.turns.room import TenantRoom
@@ -16,8 +16,20 @@ from nearside.origins import Reason, Source
 log = logger("deferred")
 
 EVERY_S = 1.0
+LONGEST_WAIT_S = 300.0
 
 EndTurn = Callable[[TenantRoom, Turn, Reply, float], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Promise:
+    """`not_before` in seconds of `time.monotonic()`; `wait_s` doubles with each try that failed."""
+
+    room: TenantRoom
+    conversation_id: str
+    turn_id: str
+    not_before: float = 0.0
+    wait_s: float = EVERY_S
 
 
 class Deferred:
@@ -25,52 +37,59 @@ class Deferred:
 
     def __init__(self, serial: Serial, end: EndTurn, expiry_s: float) -> None:
         self._serial, self._end, self._expiry_s = serial, end, expiry_s
-        self._waiting: dict[str, tuple[TenantRoom, str]] = {}
-        self._under_way = 0
+        self._waiting: dict[str, _Promise] = {}
+        self._under_way: dict[str, _Promise] = {}
 
-    @property
-    def depth(self) -> int:
-        return len(self._waiting) + self._under_way
+    def depth(self, tenant_id: str) -> int:
+        """Promises of one tenant that are not kept yet."""
+        promises = (*self._waiting.values(), *self._under_way.values())
+        return sum(promise.room.tenant.id == tenant_id for promise in promises)
 
     def add(self, room: TenantRoom, conversation_id: str, turn_id: str) -> None:
-        self._waiting[turn_id] = (room, conversation_id)
+        self._waiting[turn_id] = _Promise(room, conversation_id, turn_id)
 
     async def run(self) -> None:
         """Forever: look whether the core is back, and answer what waits for it."""
         while True:
             await asyncio.sleep(EVERY_S)
-            for turn_id, (room, conversation_id) in list(self._waiting.items()):
-                if await self._is_due(room, turn_id):
-                    del self._waiting[turn_id]
-                    self._submit(room, conversation_id, turn_id)
+            for promise in list(self._waiting.values()):
+                if promise.not_before <= time.monotonic() and await self._is_due(promise):
+                    self._submit(promise)
 
-    def _submit(self, room: TenantRoom, conversation_id: str, turn_id: str) -> None:
-        self._under_way += 1
-        self._serial.submit((room.tenant.id, conversation_id), lambda: self._answer(room, conversation_id, turn_id))
+    def _submit(self, promise: _Promise) -> None:
+        self._under_way[promise.turn_id] = self._waiting.pop(promise.turn_id)
+        key = (promise.room.tenant.id, promise.conversation_id)
+        self._serial.submit(key, lambda: self._answer(promise))
 
-    async def _is_due(self, room: TenantRoom, turn_id: str) -> bool:
+    async def _is_due(self, promise: _Promise) -> bool:
         try:
-            turn = await room.turn(turn_id)
-            return turn is None or self._is_expired(turn) or turn.owner == "agent" or await room.ladder.core.is_up()
+            turn = await promise.room.turn(promise.turn_id)
+            is_over = turn is None or self._is_expired(turn) or turn.owner == "agent"
+            return is_over or await promise.room.ladder.core.is_up()
         except NearsideError as error:
-            log.warning("deferred_turn_waits", turn_id=turn_id, error=failure(error))
+            log.warning("deferred_turn_waits", turn_id=promise.turn_id, error=failure(error))
             return False
 
-    async def _answer(self, room: TenantRoom, conversation_id: str, turn_id: str) -> None:
+    async def _answer(self, promise: _Promise) -> None:
         try:
-            turn = await room.turn(turn_id)
-            if turn is None:
-                return
-            if turn.owner == "agent":
-                await room.store.drop(turn_id, Reason.AGENT_OWNS.value, time.time())
-                return
-            started = time.perf_counter()
-            await self._end(room, turn, replace(await self._reply(room, turn), quotes=turn.text), started)
+            await self._keep(promise.room, promise.turn_id)
         except Exception as error:
-            log.warning("late_answer_failed", turn_id=turn_id, error=failure(error))
-            self.add(room, conversation_id, turn_id)
+            promise.wait_s = min(2 * promise.wait_s, LONGEST_WAIT_S)
+            promise.not_before = time.monotonic() + promise.wait_s
+            self._waiting[promise.turn_id] = promise
+            log.warning("late_answer_failed", turn_id=promise.turn_id, wait_s=promise.wait_s, error=failure(error))
         finally:
-            self._under_way -= 1
+            del self._under_way[promise.turn_id]
+
+    async def _keep(self, room: TenantRoom, turn_id: str) -> None:
+        turn = await room.turn(turn_id)
+        if turn is None:
+            return
+        if turn.owner == "agent":
+            await room.store.drop(turn_id, Reason.AGENT_OWNS.value, time.time())
+            return
+        started = time.perf_counter()
+        await self._end(room, turn, replace(await self._reply(room, turn), quotes=turn.text), started)
 
     async def _reply(self, room: TenantRoom, turn: Turn) -> Reply:
         if self._is_expired(turn):

@@ -39,7 +39,7 @@ class TenantRoom:
             turn_id=turn_id,
             conversation=loaded.conversation,
             text=loaded.text,
-            lang=reply_lang(loaded.text, loaded.lang, loaded.state.lang, self.tenant.default_lang),
+            lang=reply_lang(loaded.text, loaded.lang, loaded.state.lang, self.tenant),
             state=loaded.state,
             owner=loaded.owner,
             epoch=loaded.epoch,
@@ -50,10 +50,14 @@ class TenantRoom:
         )
 
 
-def reply_lang(text: str, asked: Lang | None, remembered: Lang | None, default: Lang) -> Lang:
-    """The language of the text itself; a text without letters ("1042") keeps the conversation's."""
+def reply_lang(text: str, asked: Lang | None, remembered: Lang | None, tenant: Tenant) -> Lang:
+    """The language of the text itself; a text without letters ("1042") keeps the conversation's.
+
+    Whatever the customer writes, the answer is in one of the tenant's languages.
+    """
+    lang: Lang = remembered or asked or tenant.default_lang
     if has_cjk(text):
-        return "zh"
-    if sum(character.isalpha() for character in text) >= 2:
-        return "en"
-    return remembered or asked or default
+        lang = "zh"
+    elif sum(character.isalpha() for character in text) >= 2:
+        lang = "en"
+    return lang if lang in tenant.languages else tenant.default_lang

@@ -21,6 +21,8 @@ log = logger("turns")
 
 MOST_ATTEMPTS = 3
 RETRY_S = 0.1
+RETRY_AFTER_S = 5
+"""What a sender is told who is turned away."""
 
 
 class DraftTo(Protocol):
@@ -56,18 +58,12 @@ class Turns:
         """The door: the message is committed before this returns. Raises Refused if it is not taken."""
         room = self._rooms[tenant.id]
         if self._waiting[tenant.id] >= self._limits.queued:
-            raise Refused(429, "too-many-turns", "too many messages wait for an answer", hint="retry", retry_after_s=5)
+            raise _busy(429, "too-many-turns", "too many messages wait for an answer")
         try:
             accepted = await room.store.accept(inbound, time.time())
         except StorageError as error:
             log.error("accept_refused", tenant_id=tenant.id, error=failure(error))
-            raise Refused(
-                503,
-                "store-unavailable",
-                "the message could not be stored",
-                hint="retry later",
-                retry_after_s=5,
-            ) from None
+            raise _busy(503, "store-unavailable", "the message could not be stored") from None
         if not accepted.duplicate:
             if (running := self._interruptible.get(accepted.conversation_id)) and room.interrupts(inbound.text):
                 running.set()
@@ -91,9 +87,9 @@ class Turns:
         if not await self._serial.drain(timeout_s):
             log.warning("turns_left_for_next_start")
 
-    def waiting(self) -> dict[str, int]:
-        """Turns accepted and not yet ended, by tenant."""
-        return dict(self._waiting)
+    def waiting(self, tenant_id: str) -> int:
+        """Turns of one tenant accepted and not yet ended; promised answers are counted by `deferred`."""
+        return self._waiting[tenant_id]
 
     def _submit(self, room: TenantRoom, conversation_id: str, turn_id: str) -> None:
         self._waiting[room.tenant.id] += 1
@@ -152,6 +148,10 @@ class Turns:
                 await self._end(room, turn, reply, time.perf_counter())
         except Exception as error:
             log.error("turn_left_in_inbox", turn_id=turn_id, error=failure(error))
+
+
+def _busy(status: int, kind: str, what: str) -> Refused:
+    return Refused(status, kind, what, hint=f"retry in {RETRY_AFTER_S} s", retry_after_s=RETRY_AFTER_S)
 
 
 def _state_after(turn: Turn, reply: Reply) -> ConversationState | None:

@@ -1,6 +1,6 @@
 """The seam to the core: a masked turn goes up, checked sentences and one answer come down."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,7 +30,7 @@ UplinkEvent = Sentence | Answer
 
 
 class Uplink(Protocol):
-    def answer(self, turn: MaskedTurn) -> AsyncIterator[UplinkEvent]:
+    def answer(self, turn: MaskedTurn) -> AsyncGenerator[UplinkEvent]:
         """Raises UplinkError with the reason the next rung is told."""
         ...
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -74,6 +74,7 @@ class GrpcLink:
     def __init__(self, address: str, files: LinkFiles) -> None:
         self._channel = grpc.aio.secure_channel(address, files.credentials(), options=_OPTIONS)
         self._stub = turn_pb2_grpc.TurnServiceStub(self._channel)
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         await self._channel.close()
@@ -85,23 +86,30 @@ class GrpcLink:
             return False
         return True
 
-    async def answer(self, turn: MaskedTurn) -> AsyncIterator[UplinkEvent]:
+    async def answer(self, turn: MaskedTurn) -> AsyncGenerator[UplinkEvent]:
         ends_at = time.monotonic() + turn.time_left_s
         await self._reach(min(REACH_S, turn.time_left_s))
+        answered = False
         call: Call = self._stub.Converse(timeout=max(0.1, ends_at - time.monotonic()))
         try:
             await call.write(_start(turn, ends_at - time.monotonic()))
             await self._accepted(call)
-            while True:
+            while not answered:
                 event = _event(await _read(call))
+                if answered := isinstance(event, Answer):
+                    self._let_end(call)
                 yield event
-                if isinstance(event, Answer):
-                    await call.done_writing()
-                    return
         except grpc.aio.AioRpcError as error:
             raise _uplink_error(error) from None
         finally:
-            call.cancel()
+            if not answered:
+                call.cancel()
+
+    def _let_end(self, call: Call) -> None:
+        """The answer is there: the stream closes in its own time, nobody waits for it."""
+        task = asyncio.create_task(_end(call))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
     async def _reach(self, within_s: float) -> None:
         """Return once the channel is connected; one fresh attempt that fails is enough to give up."""
@@ -124,6 +132,15 @@ class GrpcLink:
             raise UplinkError(Reason.CORE_UNREACHABLE, f"the core took no turn within {ACCEPTED_S:.0f} s") from None
         if response.WhichOneof("event") != "accepted":
             raise UplinkError(Reason.ENGINE_FAILED, "the core sent something before `Accepted`")
+
+
+async def _end(call: Call) -> None:
+    try:
+        async with asyncio.timeout(ACCEPTED_S):
+            await call.done_writing()
+            await call.read()
+    except (TimeoutError, grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        call.cancel()
 
 
 async def _read(call: Call) -> turn_pb2.ConverseResponse:

@@ -51,7 +51,8 @@ class RateLimit:
         now = self._now()
         due = max(self._due.get(key, now), now) + self._interval
         if (early := due - now - self._slack) > 1e-9:
-            raise Refused(429, "too-many-requests", "too fast", hint="slow down", retry_after_s=int(early) + 1)
+            wait_s = int(early) + 1
+            raise Refused(429, "too-many-requests", "too fast", hint=f"retry in {wait_s} s", retry_after_s=wait_s)
         self._due[key] = due
         self._due.move_to_end(key)
         if len(self._due) > CUSTOMERS_REMEMBERED:

@@ -35,9 +35,12 @@ class Phrases(Written):
     offer_human: LocalisedTemplate = _said("Shall I pass you to a colleague?", "要我为您转接人工客服吗？")
     still_waiting: LocalisedTemplate = _said("Back to where we were:", "我们接着刚才的：")
     without_ticket: LocalisedTemplate = _said(
-        "I've marked this conversation for a colleague. Our ticket system doesn't answer right now, so I have no "
-        "ticket number for you; someone will reply here {{ hours.answer_time }}.",
-        "我已把这个对话转给同事。工单系统暂时没有响应，所以还没有工单号；同事会在{{ hours.answer_time }}在这里回复您。",
+        "I'm sorry, I could not pass this on: our ticket system doesn't answer right now, so no colleague knows of it "
+        "yet. Please ask me again in a few minutes{% if tenant.phone or tenant.email %}, or reach us at "
+        "{{ [tenant.phone, tenant.email] | select | join(' or ') }}{% endif %}.",
+        "抱歉，没能转接：工单系统暂时没有响应，所以还没有同事知道这件事。请过几分钟再试"
+        "{% if tenant.phone or tenant.email %}，或直接联系我们：{{ [tenant.phone, tenant.email] | select | join('，') }}"
+        "{% endif %}。",
     )
     agent_owns: LocalisedTemplate = _said(
         "A colleague has this conversation and sees your message. "

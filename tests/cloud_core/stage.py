@@ -30,9 +30,8 @@ from cloud_core.serving.converse import TurnService
 from cloud_core.serving.metrics import TurnMetrics
 from cloud_core.serving.rpc import RpcDoor
 from cloud_core.settings import CoreSettings
-from cloud_core.tenants import KEY_OWNER
 from cloud_core.turns.runner import Turns
-from nearside.sealing import KeyRing
+from nearside.sealing import make_node_key
 from nearside.tls import LocalCa
 from nearside.v1 import turn_pb2, turn_pb2_grpc
 from tests import servers
@@ -95,7 +94,7 @@ def make_core(folder: Path, *, nats: str = "off", nats_url: str = "", tenants: S
     (folder / "core.toml").write_text(core_settings.render(plain), encoding="utf-8")
     settings = core_settings.load(folder / "core.toml")
     make_certificates(settings, ())
-    KeyRing(settings.node_key, KEY_OWNER)
+    make_node_key(settings.node_key, settings.data)
     registry = open_tenants(settings)
     for tenant in tenants:
         registry.add(tenant, tenant.title())

@@ -12,7 +12,7 @@ import pytest
 from nearside import __version__
 from nearside.tls import LocalCa, read_certificate
 from nearside.v1 import turn_pb2
-from tests import servers
+from tests import certificates, servers
 from tests.cloud_core import stage
 from tests.cloud_core.stage import CORE
 
@@ -116,6 +116,27 @@ def test_init_leaves_a_changed_file_as_it_is(tmp_path: Path) -> None:
     assert file.read_text() == changed
 
 
+def test_init_refuses_the_folder_of_an_edge(tmp_path: Path) -> None:
+    (tmp_path / "edge.toml").touch()
+    assert "give each a folder of its own" in failing("init", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["edge.toml"]
+
+
+def test_init_says_that_a_name_from_outside_does_not_open_the_door(tmp_path: Path) -> None:
+    assert "core.example: nobody gets in yet, grpc.host" in fine("init", tmp_path, "--host", "core.example")
+    assert "nobody gets in" not in fine("init", tmp_path, "--host", "localhost")
+    assert "nobody gets in" not in fine("init", tmp_path, "--host", "core.example", CORE__GRPC__HOST="0.0.0.0")
+
+
+def test_check_takes_an_rsa_certificate_for_https_but_not_for_grpc(config: Path) -> None:
+    certs = config.parent / "certs"
+    certificates.write_rsa(certs / "own.crt", certs / "own.key", "core.example")
+    own = {"CERT": str(certs / "own.crt"), "KEY": str(certs / "own.key")}
+    assert findings(config, **{f"CORE__HTTPS__{name}": value for name, value in own.items()}) == []
+    [finding] = findings(config, **{f"CORE__GRPC__{name}": value for name, value in own.items()})
+    assert "not ECDSA P-256" in finding and "own.crt" in finding
+
+
 def test_a_fresh_core_only_lacks_a_tenant(tmp_path: Path) -> None:
     fine("init", tmp_path)
     assert [text.partition(" — ")[0] for text in findings(tmp_path / "core.toml")] == ["warning: no tenant yet"]
@@ -154,6 +175,16 @@ def test_check_finds_an_engine_that_is_not_there_and_a_broker_without_address(co
     texts = findings(config, CORE__ENGINE__KIND="oracle", CORE__NATS__MODE="external")
     assert any('no engine called "oracle"' in text and "engine.kind" in text for text in texts)
     assert any("nats.url" in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("option", "complaint"),
+    [("least = 0.5", "engine.options.least"), ("most_sentences = 99", "engine.options.most_sentences")],
+)
+def test_check_looks_at_the_engines_options(config: Path, option: str, complaint: str) -> None:
+    config.write_text(f"{config.read_text()}\n[engine.options]\n{option}\n")
+    [finding] = findings(config)
+    assert finding.startswith("error: ") and complaint in finding
 
 
 def test_check_finds_a_tenants_key_that_does_not_open(config: Path) -> None:
@@ -224,8 +255,10 @@ def test_status_of_a_core_that_does_not_run_says_how_to_start_it(config: Path) -
 def test_a_core_without_its_node_key_says_so_and_makes_no_other(config: Path) -> None:
     key = config.parent / "certs" / "node.key"
     key.unlink()
-    for command in (["serve"], ["tenant", "list"]):
-        assert "restore it from the backup" in failing(*command, "-c", config)
+    for command in (["serve", "-c", config], ["tenant", "list", "-c", config], ["init", config.parent]):
+        assert "restore it from the backup" in failing(*command)
+    [finding] = [text for text in findings(config) if "node.key" in text]
+    assert "restore it from the backup" in finding and "init" not in finding
     assert not key.exists()
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -49,7 +49,7 @@ class ScriptedUplink:
         self.hold: asyncio.Event | None = None
         self.asked: list[MaskedTurn] = []
 
-    async def answer(self, turn: MaskedTurn) -> AsyncIterator[UplinkEvent]:
+    async def answer(self, turn: MaskedTurn) -> AsyncGenerator[UplinkEvent]:
         self.asked.append(turn)
         if self.reason is not None:
             raise UplinkError(self.reason, "scripted")

@@ -4,39 +4,44 @@ from pathlib import Path
 import pytest
 
 from nearside.errors import StorageError
-from nearside.sealing import KEY_BYTES, KeyRing, derive, write_secret
+from nearside.sealing import KEY_BYTES, KeyRing, derive, make_node_key, write_secret
 
 pytestmark = pytest.mark.unit
 
 
+def ring_of(node_key: Path, node: str) -> KeyRing:
+    make_node_key(node_key, node_key.parent / "data")
+    return KeyRing(node_key, node)
+
+
 def test_a_tenants_key_is_made_once_and_opens_again(tmp_path: Path) -> None:
-    key = KeyRing(tmp_path / "node.key", "edge").tenant_key(tmp_path / "demo", "demo")
+    key = ring_of(tmp_path / "node.key", "edge").tenant_key(tmp_path / "demo", "demo")
     assert len(key) == KEY_BYTES
-    assert KeyRing(tmp_path / "node.key", "edge").tenant_key(tmp_path / "demo", "demo") == key
+    assert ring_of(tmp_path / "node.key", "edge").tenant_key(tmp_path / "demo", "demo") == key
     assert key not in (tmp_path / "demo" / "tenant.key").read_bytes()
 
 
 def test_tenants_have_different_keys(tmp_path: Path) -> None:
-    ring = KeyRing(tmp_path / "node.key", "edge")
+    ring = ring_of(tmp_path / "node.key", "edge")
     assert ring.tenant_key(tmp_path / "demo", "demo") != ring.tenant_key(tmp_path / "other", "other")
 
 
 @pytest.mark.parametrize(("node", "tenant"), [("edge", "other"), ("edge-two", "demo")])
 def test_a_wrapped_key_opens_for_no_other_tenant_and_on_no_other_node(tmp_path: Path, node: str, tenant: str) -> None:
-    KeyRing(tmp_path / "node.key", "edge").tenant_key(tmp_path / "demo", "demo")
+    ring_of(tmp_path / "node.key", "edge").tenant_key(tmp_path / "demo", "demo")
     with pytest.raises(StorageError, match=r"tenant\.key"):
-        KeyRing(tmp_path / "node.key", node).tenant_key(tmp_path / "demo", tenant)
+        ring_of(tmp_path / "node.key", node).tenant_key(tmp_path / "demo", tenant)
 
 
 def test_a_wrapped_key_does_not_open_under_another_nodes_key(tmp_path: Path) -> None:
-    KeyRing(tmp_path / "node.key", "edge").tenant_key(tmp_path / "demo", "demo")
+    ring_of(tmp_path / "node.key", "edge").tenant_key(tmp_path / "demo", "demo")
     with pytest.raises(StorageError):
-        KeyRing(tmp_path / "other.key", "edge").tenant_key(tmp_path / "demo", "demo")
+        ring_of(tmp_path / "other.key", "edge").tenant_key(tmp_path / "demo", "demo")
 
 
 @pytest.mark.parametrize("at", [0, 15, -1])
 def test_an_altered_wrapped_key_does_not_open(tmp_path: Path, at: int) -> None:
-    ring = KeyRing(tmp_path / "node.key", "edge")
+    ring = ring_of(tmp_path / "node.key", "edge")
     ring.tenant_key(tmp_path, "demo")
     content = bytearray((tmp_path / "tenant.key").read_bytes())
     content[at] ^= 1
@@ -47,7 +52,7 @@ def test_an_altered_wrapped_key_does_not_open(tmp_path: Path, at: int) -> None:
 
 @pytest.mark.parametrize("length", [0, 5, 12, 20])
 def test_a_wrapped_key_cut_short_is_an_error_of_ours(tmp_path: Path, length: int) -> None:
-    ring = KeyRing(tmp_path / "node.key", "edge")
+    ring = ring_of(tmp_path / "node.key", "edge")
     ring.tenant_key(tmp_path, "demo")
     (tmp_path / "tenant.key").write_bytes((tmp_path / "tenant.key").read_bytes()[:length])
     with pytest.raises(StorageError):
@@ -56,7 +61,7 @@ def test_a_wrapped_key_cut_short_is_an_error_of_ours(tmp_path: Path, length: int
 
 def test_keys_are_private_and_a_public_or_damaged_one_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "node.key"
-    KeyRing(file, "edge").tenant_key(tmp_path, "demo")
+    ring_of(file, "edge").tenant_key(tmp_path, "demo")
     assert [path.stat().st_mode & 0o777 for path in (file, tmp_path / "tenant.key")] == [0o600, 0o600]
     file.chmod(0o640)
     with pytest.raises(StorageError, match="chmod 600"):
@@ -73,7 +78,7 @@ def test_programs_that_start_at_once_agree_on_the_keys(tmp_path: Path) -> None:
 
     def open_key() -> None:
         begin.wait()
-        keys.add(KeyRing(tmp_path / "node.key", "edge").tenant_key(tmp_path / "demo", "demo"))
+        keys.add(ring_of(tmp_path / "node.key", "edge").tenant_key(tmp_path / "demo", "demo"))
 
     threads = [threading.Thread(target=open_key) for _ in range(8)]
     for thread in threads:
@@ -82,6 +87,19 @@ def test_programs_that_start_at_once_agree_on_the_keys(tmp_path: Path) -> None:
         thread.join()
     assert len(keys) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["demo", "node.key"]
+
+
+def test_a_lost_node_key_is_replaced_by_nobody_while_it_is_needed(tmp_path: Path) -> None:
+    file, data = tmp_path / "node.key", tmp_path / "data"
+    assert make_node_key(file, data)
+    KeyRing(file, "edge").tenant_key(data / "tenants" / "demo", "demo")
+    assert not make_node_key(file, data)
+    file.unlink()
+    with pytest.raises(StorageError, match="restore it from the backup"):
+        KeyRing(file, "edge")
+    with pytest.raises(StorageError, match="restore it from the backup"):
+        make_node_key(file, data)
+    assert not file.exists()
 
 
 def test_derived_keys_depend_on_key_and_purpose() -> None:

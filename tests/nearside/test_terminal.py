@@ -1,10 +1,13 @@
 import json
+import os
+from pathlib import Path
 
 import pytest
 import typer
 
 from nearside import terminal
-from nearside.errors import NearsideError, ToolError
+from nearside.errors import NearsideError, SettingsError, ToolError
+from nearside.terminal import ConfigFile
 
 pytestmark = pytest.mark.unit
 
@@ -95,6 +98,30 @@ def test_what_nobody_foresaw_is_not_hidden() -> None:
 
     with pytest.raises(ZeroDivisionError):
         terminal.run(app, "prog", ["bug"])
+
+
+def test_a_settings_file_is_the_one_given_then_the_one_here_then_the_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = ConfigFile("prog", "no-such.toml", "PROG_CONFIG")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match="prog init DIR"):
+        file.find(None)
+    monkeypatch.setenv("PROG_CONFIG", "/elsewhere/no-such.toml")
+    assert file.find(None) == Path("/elsewhere/no-such.toml")
+    (tmp_path / "no-such.toml").touch()
+    assert file.find(None) == Path("no-such.toml")
+    assert file.find(Path("x.toml")) == Path("x.toml")
+
+
+@pytest.mark.parametrize("given", ["NONE", "DEBUG"])
+def test_grpc_is_silent_unless_somebody_wants_to_hear_it(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("GRPC_VERBOSITY", given)
+    if given == "NONE":
+        monkeypatch.delenv("GRPC_VERBOSITY")
+    with pytest.raises(SystemExit):
+        terminal.run(terminal.make_app("prog", "A program.", "1.2.3"), "prog", ["--version"])
+    assert os.environ["GRPC_VERBOSITY"] == given
 
 
 def test_an_error_never_spans_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -90,17 +90,49 @@ def test_half_an_authority_is_an_error_and_not_overwritten(ca: LocalCa, tmp_path
     assert not (tmp_path / "ca.crt").exists()
 
 
-def test_a_good_certificate_stays_and_a_broken_or_short_lived_one_is_replaced(ca: LocalCa, tmp_path: Path) -> None:
+def test_a_good_certificate_stays_and_a_short_lived_one_is_replaced(ca: LocalCa, tmp_path: Path) -> None:
     cert, key = issue(ca, tmp_path)
-    assert not tls.issue_server_certificate(ca, cert, key)
-    assert tls.issue_server_certificate(ca, cert, key, ["new.example"])
+    assert tls.issue_server_certificate(ca, cert, key) == ""
+    assert tls.issue_server_certificate(ca, cert, key, ["new.example"]) == f"wrote {cert}"
     ca.issue_server((), days=tls.RENEW_DAYS - 1).write(cert, key)
-    assert tls.issue_server_certificate(ca, cert, key)
-    ca.issue_server(()).write(tmp_path / "other.crt", key)
-    assert tls.issue_server_certificate(ca, cert, key)
-    cert.write_text("not a certificate")
-    assert tls.issue_server_certificate(ca, cert, key)
+    assert tls.issue_server_certificate(ca, cert, key) == f"wrote {cert}"
+    key.unlink()
+    assert tls.issue_server_certificate(ca, cert, key) == f"wrote {cert}"
     tls.server_context(cert, key)
+
+
+def test_a_renewed_certificate_keeps_the_names_it_had(ca: LocalCa, tmp_path: Path) -> None:
+    cert, key = tmp_path / "server.crt", tmp_path / "server.key"
+    ca.issue_server(["chat.example", "192.0.2.7"], days=tls.RENEW_DAYS - 1).write(cert, key)
+    before = tls.names_of(tls.read_certificate(cert))
+    assert tls.issue_server_certificate(ca, cert, key) == f"wrote {cert}"
+    assert tls.names_of(tls.read_certificate(cert)) == before
+    assert tls.issue_server_certificate(ca, cert, key, ["second.example"])
+    assert set(tls.names_of(tls.read_certificate(cert))) == {*before, "second.example"}
+
+
+@pytest.mark.parametrize("foreign", ["another authority's", "a lone key", "no PEM", "a key that does not fit"])
+def test_what_the_authority_did_not_make_is_left_alone(ca: LocalCa, tmp_path: Path, foreign: str) -> None:
+    cert, key = issue(ca, tmp_path)
+    other = tls.make_local_ca(tmp_path / "x.crt", tmp_path / "x.key", common_name="The company")
+    match foreign:
+        case "another authority's":
+            other.issue_server(["chat.example"]).write(cert, key)
+        case "a lone key":
+            cert.unlink()
+        case "no PEM":
+            cert.write_text("PKCS #12, perhaps")
+        case _:
+            other.issue_server(["chat.example"]).write(tmp_path / "unused.crt", key)
+    before = [file.read_bytes() if file.exists() else b"" for file in (cert, key)]
+    assert tls.issue_server_certificate(ca, cert, key, ["chat.example"]).startswith(f"left {cert}")
+    assert [file.read_bytes() if file.exists() else b"" for file in (cert, key)] == before
+
+
+@pytest.mark.parametrize("name", ["https://x.example", "x.example:8443", "中文.example", "", "a b"])
+def test_a_name_that_is_no_host_is_an_error_of_ours(ca: LocalCa, tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match="no host name"):
+        tls.issue_server_certificate(ca, tmp_path / "s.crt", tmp_path / "s.key", [name])
 
 
 def test_a_client_says_who_it_is_and_cannot_serve(ca: LocalCa, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def named(text: str, title: str, lang: Lang, *, first: bool) -> str:
 
 
 def readable(line: Line, lang: Lang) -> str:
-    text = _row(line, lang) if line.columns else line.text
+    text = _row(line, lang) if line.columns or "\t" in line.text else line.text
     text = _SPACE.sub(" ", _plain(text)).strip()
     return text if _ENDED.search(text) else text.rstrip(",;:，；：、") + ("。" if lang == "zh" else ".")
 
@@ -43,7 +43,7 @@ def _plain(text: str) -> str:
 def _row(line: Line, lang: Lang) -> str:
     colon, comma = ("：", "，") if lang == "zh" else (": ", "; ")
     name, *cells = line.cells
-    _, *columns = line.columns
+    columns = line.columns[1:] or ("",) * len(cells)
     if len(cells) == 1:
         return colon.join(part for part in (name, cells[0]) if part)
     pairs = ((column, cell) for column, cell in zip(columns, cells, strict=True) if cell)

@@ -7,7 +7,7 @@ from cloud_core.fleet.authority import Peer, issue_edge, load_ca, make_certifica
 from cloud_core.settings import CoreSettings
 from nearside.errors import NearsideError, SettingsError
 from nearside.ownership import running_pid, sole_owner
-from nearside.tls import days_left, read_certificate, signed_by
+from nearside.tls import days_left, make_local_ca, read_certificate, signed_by
 
 pytestmark = pytest.mark.unit
 
@@ -53,10 +53,20 @@ def test_certificates_are_made_once_and_renewed_for_a_new_name(settings: CoreSet
     assert len(make_certificates(settings, ())) == 3
     ca = read_certificate(settings.grpc.ca)
     assert make_certificates(settings, ()) == []
-    assert make_certificates(settings, ("core.example",)) == [str(settings.https.cert)]
+    assert make_certificates(settings, ("core.example",)) == [f"wrote {settings.https.cert}"]
     assert read_certificate(settings.grpc.ca) == ca
     assert signed_by(read_certificate(settings.https.cert), ca)
     assert signed_by(read_certificate(settings.nats.cert), ca)
+
+
+def test_a_brokers_certificate_from_elsewhere_is_left_alone(settings: CoreSettings, tmp_path: Path) -> None:
+    make_certificates(settings, ())
+    cluster = make_local_ca(tmp_path / "cluster.crt", tmp_path / "cluster.key", common_name="The cluster")
+    cluster.issue_client("core", ["urn:cluster:core"], days=5).write(settings.nats.cert, settings.nats.key)
+    before = settings.nats.key.read_bytes()
+    [line] = make_certificates(settings, ())
+    assert line.startswith(f"left {settings.nats.cert}")
+    assert settings.nats.key.read_bytes() == before
 
 
 def test_one_core_at_a_time_owns_a_data_folder(tmp_path: Path) -> None:

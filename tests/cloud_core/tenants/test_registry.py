@@ -7,12 +7,13 @@ import pytest
 
 from cloud_core.tenants import Tenants, TenantUnknown
 from nearside.errors import NearsideError, StorageError
-from nearside.sealing import KeyRing
+from nearside.sealing import KeyRing, make_node_key
 
 pytestmark = pytest.mark.unit
 
 
 def tenants_in(folder: Path) -> Tenants:
+    make_node_key(folder / "node.key", folder / "data")
     return Tenants(folder / "data", KeyRing(folder / "node.key", "core"), {})
 
 

@@ -32,6 +32,8 @@ def missing(claim: str, *evidence: str) -> set[str]:
         ("See www.shop.example/returns/.", "https://shop.example/returns"),
         ("The gtx-500 is rated IPX7.", "GTX-500, IPX7"),
         ("It weighs 1.2 kg.", "Weight\tkg\n1.2"),
+        ("Telephone: +43 512 555 0103; Size: 1,650 m²", "Innsbruck\t+43 512 555 0103\t1,650 m²"),
+        ("Width: 120; Depth: 400; Height: 3000", "120\t400\t3000"),
         ("存款 3 万元", "30000元"),
         ("重 5 千克", "5 kg"),
         ("No facts at all.", ""),

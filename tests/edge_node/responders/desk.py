@@ -91,6 +91,8 @@ class Customer:
     owner: Owner = "bot"
     history: tuple[HistoryItem, ...] = ()
     turns: int = 0
+    handoffs: list[tuple[str, str]] = field(default_factory=list)
+    tenant: Tenant = TENANT
 
     def say(self, text: str, lang: Lang | None = None) -> Reply | None:
         self.turns += 1
@@ -115,6 +117,7 @@ class Customer:
             self.content.tools,
             self.content.hours,
             call_tool=self.shop.run,
+            count_handoff=lambda tenant_id, outcome: self.handoffs.append((tenant_id, outcome)),
             nearest_intent=nearest_intent,
             now=lambda: self.at,
         )
@@ -124,7 +127,7 @@ class Customer:
             return ()
 
         return Turn(
-            tenant=TENANT,
+            tenant=self.tenant,
             turn_id=f"t_{self.turns}",
             conversation=Conversation("c_1", "web", "default", "thread", "customer"),
             text=text,

@@ -147,7 +147,7 @@ async def test_a_late_answer_is_dropped_once_an_agent_has_taken_over(tmp_path: P
         await stage.say("human", "m2")
         await stage.settle(2)
         uplink.reason = None
-        await until(lambda: not stage.turns.deferred.depth)
+        await until(lambda: not stage.turns.deferred.depth("demo"))
         assert (await stage.store.counts())["inbox_deferred"] == 0
         deferred.cancel()
     assert len(stage.sent) == 2
@@ -226,3 +226,41 @@ async def test_a_reply_speaks_the_language_of_its_message(tmp_path: Path, text: 
         await stage.say(text, "m1")
         sent = await stage.settle(2)
     assert sent[1].event.body["text"] == lang
+
+
+async def test_a_core_that_keeps_refusing_is_asked_less_and_less_often(tmp_path: Path) -> None:
+    uplink = Refusing()
+    async with staged(tmp_path, uplink=uplink) as stage:
+        deferred = asyncio.create_task(stage.turns.deferred.run())
+        await stage.say("how heavy?")
+        await until(lambda: len(uplink.asked) >= 2)
+        await asyncio.sleep(1.5)
+        deferred.cancel()
+        assert stage.turns.deferred.depth("demo") == 1
+    assert len(uplink.asked) == 2
+
+
+class Refusing(ScriptedUplink):
+    """Up, and refuses every turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reason = Reason.CORE_REFUSED
+
+    async def is_up(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_attachments_are_kept_with_the_message_and_belong_to_it(tmp_path: Path, again: bool) -> None:
+    photo = {"name": "a.jpg", "url": "https://files.example/a.jpg", "media_type": "image/jpeg"}
+    message = replace(inbound("see photo"), attachments=(photo,))
+    async with staged(tmp_path, [Answering(echo)]) as stage:
+        accepted = await stage.turns.accept(TENANT, message)
+        events = await stage.store.events(accepted.conversation_id, 0, 10)
+        assert events[0].body["attachments"] == [photo]
+        if again:
+            assert (await stage.turns.accept(TENANT, message)).duplicate
+        else:
+            with pytest.raises(Refused):
+                await stage.turns.accept(TENANT, replace(message, attachments=()))

@@ -1,0 +1,58 @@
+"""What both programs' `init` do: a settings file, the node's key, a data folder. All of it is safe to repeat."""
+
+import ipaddress
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import typer
+from pydantic import ValidationError
+
+from nearside.errors import SettingsError
+from nearside.sealing import make_node_key
+from nearside.settings import Section
+
+S = TypeVar("S", bound=Section)
+
+
+def named(model: type[S], name: str) -> S:
+    """The defaults, under this name. A name the model refuses is wrong use."""
+    try:
+        return model.model_validate({"name": name})
+    except ValidationError as error:
+        raise typer.BadParameter(error.errors()[0]["msg"], param_hint="'--name'") from None
+
+
+def write_settings(file: Path, content: str, *, other: str) -> None:
+    """Raises SettingsError where the folder is the other program's: they would share data, certificates and key."""
+    if (file.parent / other).exists():
+        theirs = str(file.parent / other)
+        raise SettingsError("the other program lives here", where=theirs, hint="give each a folder of its own")
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content, encoding="utf-8")
+        typer.echo(f"wrote {file}")
+    elif file.read_text(encoding="utf-8") != content:
+        typer.echo(f"left {file} as it is: it was changed since it was written")
+
+
+def make_place(node_key: Path, data: Path) -> None:
+    """Raises StorageError where the data's key is lost."""
+    if make_node_key(node_key, data):
+        typer.echo(f"wrote {node_key} (back it up: without it no tenant's data opens)")
+    data.mkdir(parents=True, exist_ok=True)
+    data.chmod(0o700)
+
+
+def say_who_gets_in(names: Sequence[str], host: str, key: str, file: Path) -> None:
+    """A name from outside is of no use while the program listens on loopback."""
+    outside = [name for name in names if not _is_loopback(name)]
+    if outside and _is_loopback(host):
+        typer.echo(f'{", ".join(outside)}: nobody gets in yet, {key} is "{host}" — set it to "0.0.0.0" in {file}')
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
