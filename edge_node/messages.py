@@ -128,6 +128,7 @@ class Reply:
     state: ConversationState | None = None
     owner: Owner | None = None
     quick_replies: tuple[str, ...] = ()
+    timing_ms: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,8 @@ class Turn:
     epoch: int
     event_id: int
     received_at: float
-    history: tuple[HistoryItem, ...]
+    history: Callable[[], Awaitable[tuple[HistoryItem, ...]]]
+    """What was said before, oldest first; read only by a step that needs it."""
     nearest: Callable[[], Awaitable[Sequence[Match]]]
     """The approved examples nearest to `text`, best first, one per label; computed once, off the event loop."""
 

@@ -53,7 +53,7 @@ class Limits(Section):
     tenant_per_s: float = Field(2_000.0, gt=0, description="Messages a second from all customers of a tenant …")
     tenant_burst: int = Field(4_000, ge=1, description="… and how many at once.")
     queued: int = Field(10_000, ge=1, description="Turns of one tenant that may wait; more are refused with 429.")
-    parallel: int = Field(64, ge=1, description="Conversations worked on at a time.")
+    parallel: int = Field(1024, ge=1, description="Conversations worked on at a time.")
     drain_s: float = Field(10.0, ge=0, description="How long a stop waits for turns under way, in seconds.")
     deferred_hours: float = Field(24.0, gt=0, description="How long a promised answer may take.")
 

@@ -89,8 +89,8 @@ class NearestIndex:
         same, sure = self._same(text, question)
         matches = []
         for example, evidence in self.weigh(question, encoding, limit):
-            confidence = probability(evidence, weights)
-            matches.append(Match(example.label, max(confidence, sure) if example.label == same else confidence, example.text))
+            confidence = max(probability(evidence, weights), sure if example.label == same else 0.0)
+            matches.append(Match(example.label, confidence, example.text))
         return sorted(matches, key=lambda match: -match.confidence)
 
     def weigh(self, question: str, encoding: Encoding, limit: int) -> list[tuple[Example, Evidence]]:
@@ -151,7 +151,7 @@ class NearestIndex:
         return {text: next(iter(owners)) for text, owners in labels.items() if text and len(owners) == 1}
 
 
-def _weights(text: str, encoding: Encoding) -> tuple[float, ...]:
+def _weights(text: str, encoding: Encoding) -> Sequence[float]:
     if encoding.unknown_share > _UNKNOWN_LIMIT:
         return WEIGHTS["unread"]
     return WEIGHTS[language_of(text)]

@@ -1,6 +1,7 @@
 """The widget's channel: /widget.js, /chat/{tenant}, and the WebSocket protocol of docs/websocket.md."""
 
 import asyncio
+import contextlib
 import hmac
 import json
 import secrets
@@ -158,15 +159,11 @@ class Channel(LiveChannel):
     async def _talk(self, websocket: WebSocket, session: _Session, accept: Accept) -> None:
         """Until one side ends: reads messages here, writes frames from a task of its own."""
         writing = asyncio.create_task(_write(websocket, session))
-        reading = asyncio.create_task(self._read(websocket, session, accept))
         try:
-            done, _ = await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await self._read(websocket, session, accept)
         finally:
-            for task in (writing, reading):
-                task.cancel()
-            await asyncio.gather(writing, reading, return_exceptions=True)
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
 
     async def _read(self, websocket: WebSocket, session: _Session, accept: Accept) -> None:
         while True:
@@ -206,11 +203,12 @@ class Channel(LiveChannel):
 
 
 async def _write(websocket: WebSocket, session: _Session) -> None:
-    while (frame := await session.subscription.next()) is not None:
-        is_logged = frame["type"] in ("message", "reply")
-        if not (is_logged and frame["event_id"] <= session.seen):
-            await websocket.send_text(_json(frame))
-    raise BadFrame(TRY_AGAIN, "come back and catch up")
+    with contextlib.suppress(WebSocketDisconnect):
+        while (frame := await session.subscription.next()) is not None:
+            is_logged = frame["type"] in ("message", "reply")
+            if not (is_logged and frame["event_id"] <= session.seen):
+                await websocket.send_text(_json(frame))
+        await websocket.close(TRY_AGAIN, "come back and catch up")
 
 
 async def _hello(websocket: WebSocket) -> Hello:

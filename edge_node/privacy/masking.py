@@ -54,7 +54,7 @@ class Masker:
         return self._placeholders[value]
 
 
-def mask_turn(turn: Turn, masker: Masker, hash_key: bytes, time_left_s: float) -> MaskedTurn:
+async def mask_turn(turn: Turn, masker: Masker, hash_key: bytes, time_left_s: float) -> MaskedTurn:
     """`hash_key` is the tenant's: conversation ids leave only as keyed hashes."""
     reference = hmac.new(hash_key, turn.conversation.id.encode(), sha256).hexdigest()[:32]
     return MaskedTurn(
@@ -63,6 +63,6 @@ def mask_turn(turn: Turn, masker: Masker, hash_key: bytes, time_left_s: float) -
         conversation_ref=reference,
         text=masker.mask(turn.text),
         lang=turn.lang,
-        history=tuple(HistoryItem(item.role, masker.mask(item.text)) for item in turn.history),
+        history=tuple(HistoryItem(item.role, masker.mask(item.text)) for item in await turn.history()),
         time_left_s=time_left_s,
     )

@@ -111,9 +111,8 @@ class Responder:
     async def _answer_offer(self, scene: Scene, rule: Rule) -> Reply | None:
         """An offer is no form: a message that is neither yes nor no is one like any other."""
         if is_yes(scene.sight.text):
-            said = [
-                item.text for item in scene.turn.history if item.role == "customer" and item.text != scene.turn.text
-            ]
+            history = await scene.turn.history()
+            said = [item.text for item in history if item.role == "customer" and item.text != scene.turn.text]
             return await self._begin(replace(scene, message=said[-1] if said else scene.message), rule)
         if is_no(scene.sight.text) or is_cancel(scene.sight.text):
             return self._steps.say(scene, "cancelled", Reason.CANCELLED)

@@ -1,8 +1,10 @@
 """FAQ variants and intent examples of one tenant, in one index: a text is encoded once for all who ask."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
 
 from edge_node.messages import Turn
 from nearside.encoder import TextEncoder
@@ -12,6 +14,7 @@ FAQ = "faq:"
 INTENT = "intent:"
 
 CANDIDATES = 4
+REMEMBERED = 10_000
 
 
 class Semantics:
@@ -19,18 +22,25 @@ class Semantics:
 
     def __init__(self, encoder: TextEncoder, index: NearestIndex, thread: ThreadPoolExecutor) -> None:
         self._encoder, self._index, self._thread = encoder, index, thread
+        self._known: OrderedDict[bytes, list[Match]] = OrderedDict()
 
     def nearest(self, text: str) -> Callable[[], Awaitable[Sequence[Match]]]:
-        """A lookup that runs at the first call and is remembered."""
-        looked_up: asyncio.Future[list[Match]] | None = None
+        """A lookup that runs at the first call; texts seen lately are not encoded again."""
+        key = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
         async def look_up() -> Sequence[Match]:
-            nonlocal looked_up
-            if looked_up is None:
-                looked_up = asyncio.get_running_loop().run_in_executor(self._thread, self._query, text)
-            return await asyncio.shield(looked_up)
+            if (known := self._known.get(key)) is None:
+                known = await asyncio.get_running_loop().run_in_executor(self._thread, self._query, text)
+                self._remember(key, known)
+            return known
 
         return look_up
+
+    def _remember(self, key: bytes, matches: list[Match]) -> None:
+        """Under a hash of the text, so that no customer's words are kept."""
+        self._known[key] = matches
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
 
     def _query(self, text: str) -> list[Match]:
         return self._index.query(text, self._encoder.encode(text), limit=CANDIDATES)

@@ -159,9 +159,7 @@ class Steps:
         )
         self._count_handoff(turn.tenant.id, "failed")
         template = handoff.without_ticket or self._phrases.without_ticket
-        return scene.reply(
-            template.render(scene.lang, scene.context(slots)), Reason.TOOL_FAILED, scene.settled(slots)
-        )
+        return scene.reply(template.render(scene.lang, scene.context(slots)), Reason.TOOL_FAILED, scene.settled(slots))
 
     def offer(self, scene: Scene, slots: Slots, text: str, reason: Reason) -> Reply:
         """End the form and offer a human, if a rule hands over to one."""

@@ -104,7 +104,6 @@ def load(db: Connection, turn_id: str) -> LoadedTurn | None:
         epoch=epoch,
         event_id=event_id,
         received_at=received_at,
-        history=log.history(db, conversation_id, event_id),
     )
 
 

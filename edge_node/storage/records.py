@@ -10,7 +10,6 @@ from edge_node.messages import (
     ConversationState,
     Event,
     FormState,
-    HistoryItem,
     Lang,
     Owner,
     Reply,
@@ -40,7 +39,6 @@ class LoadedTurn:
     epoch: int
     event_id: int
     received_at: float
-    history: tuple[HistoryItem, ...]
 
 
 @dataclass(frozen=True, slots=True)

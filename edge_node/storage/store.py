@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Self, TypeVar
 
-from edge_node.messages import Accepted, Conversation, Event, Inbound, Owner, Reply
+from edge_node.messages import Accepted, Conversation, Event, HistoryItem, Inbound, Owner, Reply
 from edge_node.storage import inbox, log, outbox
 from edge_node.storage.records import Ended, LoadedTurn, OpenTurn
 from edge_node.storage.schema import MIGRATIONS
@@ -53,8 +53,12 @@ class TenantStore:
         return await self._writer.run(lambda db: inbox.accept(db, message, digest, at))
 
     async def load(self, turn_id: str) -> LoadedTurn | None:
-        """The turn with its conversation and history, or None if it has ended."""
+        """The turn with its conversation, or None if it has ended."""
         return await self._read(lambda db: inbox.load(db, turn_id))
+
+    async def history(self, conversation_id: str, before: int) -> tuple[HistoryItem, ...]:
+        """What was said before the event `before`, oldest first; the latest items only."""
+        return await self._read(lambda db: log.history(db, conversation_id, before))
 
     async def open_turns(self) -> list[OpenTurn]:
         return await self._read(inbox.open_turns)

@@ -26,7 +26,7 @@ class CoreStep:
     async def answer(self, turn: Turn, show: ShowDraft | None) -> Reply:
         """Raises UplinkError. Without `show` nothing is streamed (a late answer)."""
         masker = Masker(turn.state.masks)
-        masked = mask_turn(turn, masker, self.hash_key, self.time_s)
+        masked = await mask_turn(turn, masker, self.hash_key, self.time_s)
         async with aclosing(self.uplink.answer(masked)) as events:
             async for event in events:
                 if isinstance(event, Answer):
@@ -45,5 +45,6 @@ def _reply(turn: Turn, answer: Answer, masker: Masker) -> Reply:
         confidence=answer.confidence,
         citations=tuple(masker.unmask_citation(citation) for citation in answer.citations),
         knowledge_version=answer.knowledge_version,
+        timing_ms=answer.timing_ms,
         state=replace(turn.state, masks=masker.masks) if masker.masks != turn.state.masks else None,
     )

@@ -52,8 +52,12 @@ class Deferred:
         """Forever: look whether the core is back, and answer what waits for it."""
         while True:
             await asyncio.sleep(EVERY_S)
-            for promise in list(self._waiting.values()):
-                if promise.not_before <= time.monotonic() and await self._is_due(promise):
+            is_up: dict[str, bool] = {}
+            for promise in [known for known in self._waiting.values() if known.not_before <= time.monotonic()]:
+                tenant_id = promise.room.tenant.id
+                if tenant_id not in is_up:
+                    is_up[tenant_id] = await promise.room.ladder.core.is_up()
+                if is_up[tenant_id] or await self._is_over(promise):
                     self._submit(promise)
 
     def _submit(self, promise: _Promise) -> None:
@@ -61,14 +65,14 @@ class Deferred:
         key = (promise.room.tenant.id, promise.conversation_id)
         self._serial.submit(key, lambda: self._answer(promise))
 
-    async def _is_due(self, promise: _Promise) -> bool:
+    async def _is_over(self, promise: _Promise) -> bool:
+        """Whether the turn ends without the core: too late, or an agent has the conversation."""
         try:
             turn = await promise.room.turn(promise.turn_id)
-            is_over = turn is None or self._is_expired(turn) or turn.owner == "agent"
-            return is_over or await promise.room.ladder.core.is_up()
         except NearsideError as error:
             log.warning("deferred_turn_waits", turn_id=promise.turn_id, error=failure(error))
             return False
+        return turn is None or self._is_expired(turn) or turn.owner == "agent"
 
     async def _answer(self, promise: _Promise) -> None:
         try:

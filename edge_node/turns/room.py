@@ -45,7 +45,7 @@ class TenantRoom:
             epoch=loaded.epoch,
             event_id=loaded.event_id,
             received_at=loaded.received_at,
-            history=loaded.history,
+            history=lambda: self.store.history(loaded.conversation.id, loaded.event_id),
             nearest=self.semantics.nearest(loaded.text),
         )
 

@@ -33,7 +33,7 @@ class DraftTo(Protocol):
 class Limits:
     """`queued`: turns of one tenant that may wait; `expiry_s`: how long a deferred turn may."""
 
-    parallel: int = 64
+    parallel: int = 1024
     queued: int = 10_000
     expiry_s: float = 86_400.0
 
@@ -52,17 +52,27 @@ class Turns:
         self._serial = Serial(limits.parallel)
         self._interruptible: dict[str, asyncio.Event] = {}
         self._waiting: dict[str, int] = dict.fromkeys(rooms, 0)
+        self._accepting: set[asyncio.Task[Accepted]] = set()
         self.deferred = Deferred(self._serial, self._end, limits.expiry_s)
 
     async def accept(self, tenant: Tenant, inbound: Inbound) -> Accepted:
-        """The door: the message is committed before this returns. Raises Refused if it is not taken."""
+        """The door: the message is committed before this returns. Raises Refused if it is not taken.
+
+        A caller that goes away meanwhile does not keep a committed message from its turn.
+        """
         room = self._rooms[tenant.id]
         if self._waiting[tenant.id] >= self._limits.queued:
             raise _busy(429, "too-many-turns", "too many messages wait for an answer")
+        accepting = asyncio.create_task(self._accept(room, inbound))
+        self._accepting.add(accepting)
+        accepting.add_done_callback(self._accepting.discard)
+        return await asyncio.shield(accepting)
+
+    async def _accept(self, room: TenantRoom, inbound: Inbound) -> Accepted:
         try:
             accepted = await room.store.accept(inbound, time.time())
         except StorageError as error:
-            log.error("accept_refused", tenant_id=tenant.id, error=failure(error))
+            log.error("accept_refused", tenant_id=room.tenant.id, error=failure(error))
             raise _busy(503, "store-unavailable", "the message could not be stored") from None
         if not accepted.duplicate:
             if (running := self._interruptible.get(accepted.conversation_id)) and room.interrupts(inbound.text):
@@ -127,7 +137,7 @@ class Turns:
     async def _end(self, room: TenantRoom, turn: Turn, reply: Reply, started: float) -> None:
         took_ms = (time.perf_counter() - started) * 1000
         waited_ms = max(0.0, (time.time() - turn.received_at) * 1000 - took_ms)
-        timing = {"waited": round(waited_ms, 2), "turn": round(took_ms, 2)}
+        timing = {"waited": round(waited_ms, 2), "turn": round(took_ms, 2), **reply.timing_ms}
         ended = await room.store.end(
             turn.turn_id, turn.epoch, replace(reply, state=_state_after(turn, reply)), time.time(), timing
         )

@@ -1,7 +1,7 @@
 """The seam to the core: a masked turn goes up, checked sentences and one answer come down."""
 
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from edge_node.messages import Citation, MaskedTurn
@@ -24,6 +24,8 @@ class Answer:
     citations: tuple[Citation, ...]
     knowledge_version: str
     cacheable: bool
+    timing_ms: Mapping[str, float] = field(default_factory=dict)
+    """How long the core took, by step."""
 
 
 UplinkEvent = Sentence | Answer

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -18,7 +19,11 @@ from nearside.origins import Reason
 from nearside.v1 import turn_pb2, turn_pb2_grpc
 
 REACH_S = 1.0
-"""How long a turn looks for a core that does not answer the connection."""
+"""How long a turn looks for a core that does not answer the connection …"""
+REACH_AGAIN_S = 0.4
+"""… and how long once that was in vain: a little over the time between two attempts."""
+AT_ONCE = 256
+"""Turns at the core at a time; more wait here, and hold up nothing but themselves."""
 ACCEPTED_S = 2.0
 """How long the core may take to say `Accepted`."""
 
@@ -26,7 +31,7 @@ ACCEPTED_S = 2.0
 _OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 250),
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 2_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -75,8 +80,14 @@ class GrpcLink:
         self._channel = grpc.aio.secure_channel(address, files.credentials(), options=_OPTIONS)
         self._stub = turn_pb2_grpc.TurnServiceStub(self._channel)
         self._ending: set[asyncio.Task[None]] = set()
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._connected = asyncio.Event()
+        self._was_refused = False
+        self._watching = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
+        self._watching.cancel()
+        await asyncio.gather(self._watching, return_exceptions=True)
         await self._channel.close()
 
     async def is_up(self) -> bool:
@@ -87,6 +98,11 @@ class GrpcLink:
         return True
 
     async def answer(self, turn: MaskedTurn) -> AsyncGenerator[UplinkEvent]:
+        async with self._places, aclosing(self._converse(turn)) as events:
+            async for event in events:
+                yield event
+
+    async def _converse(self, turn: MaskedTurn) -> AsyncGenerator[UplinkEvent]:
         ends_at = time.monotonic() + turn.time_left_s
         await self._reach(min(REACH_S, turn.time_left_s))
         answered = False
@@ -111,18 +127,26 @@ class GrpcLink:
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
+    async def _watch(self) -> None:
+        """Forever: keep the channel connecting, and know how it is without asking."""
+        while True:
+            state = self._channel.get_state(try_to_connect=True)
+            if state is grpc.ChannelConnectivity.READY:
+                self._connected.set()
+                self._was_refused = False
+            else:
+                self._connected.clear()
+                self._was_refused |= state is grpc.ChannelConnectivity.TRANSIENT_FAILURE
+            await self._channel.wait_for_state_change(state)
+
     async def _reach(self, within_s: float) -> None:
-        """Return once the channel is connected; one fresh attempt that fails is enough to give up."""
-        tried = False
+        """Return once the channel is connected."""
+        wait_s = min(within_s, REACH_AGAIN_S) if self._was_refused else within_s
         try:
-            async with asyncio.timeout(within_s):
-                while (state := self._channel.get_state(try_to_connect=True)) is not grpc.ChannelConnectivity.READY:
-                    if tried and state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
-                        raise UplinkError(Reason.CORE_UNREACHABLE, "the core refuses connections")
-                    tried = tried or state is grpc.ChannelConnectivity.CONNECTING
-                    await self._channel.wait_for_state_change(state)
+            async with asyncio.timeout(wait_s):
+                await self._connected.wait()
         except TimeoutError:
-            raise UplinkError(Reason.CORE_UNREACHABLE, f"the core does not answer within {within_s:.1f} s") from None
+            raise UplinkError(Reason.CORE_UNREACHABLE, f"the core does not answer within {wait_s:.1f} s") from None
 
     async def _accepted(self, call: Call) -> None:
         try:
@@ -185,6 +209,10 @@ def _answer(final: turn_pb2.Final) -> Answer:
         citations=tuple(Citation(c.title, c.uri, c.quote) for c in final.citations),
         knowledge_version=final.knowledge_version,
         cacheable=final.cacheable,
+        timing_ms={
+            "retrieval": final.timing.retrieval.ToMicroseconds() / 1000,
+            "engine": final.timing.engine.ToMicroseconds() / 1000,
+        },
     )
 
 

@@ -61,6 +61,7 @@ def test_an_unknown_address_is_404_and_a_wrong_method_405(demo: Demo) -> None:
         b'{"conversation":"a","customer":"b"}',
         b'{"conversation":"a","customer":"b","text":""}',
         b'{"conversation":"a","customer":"b","text":5}',
+        b'{"conversation":"a","customer":"b","text":" \\n "}',
         b'{"conversation":"","customer":"b","text":"x"}',
         b'{"conversation":"a","customer":"b","text":"x","surprise":1}',
         b'{"conversation":"a","customer":"b","text":"\\ud800"}',
@@ -112,10 +113,23 @@ def test_the_events_of_a_conversation_are_streamed_to_whoever_has_the_key(demo: 
         assert_problem(client.get("/v1/demo/conversations/sse/events?after=x"), 400)
 
 
+def test_a_message_posted_while_someone_reads_is_in_the_stream(demo: Demo) -> None:
+    demo.ask("hello", "live/with a slash")
+    with demo.client() as client:
+        path = "/v1/demo/conversations/live/with%20a%20slash/events?after=0"
+        with client.stream("GET", path, timeout=20) as stream:
+            events = (json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: "))
+            assert [next(events)["type"] for _ in range(2)] == ["message", "reply"]
+            demo.ask("thanks", "live/with a slash")
+            live = [next(events) for _ in range(2)]
+    assert [event["type"] for event in live] == ["message", "reply"]
+    assert live[0]["text"] == "thanks"
+
+
 def test_a_shape_that_is_no_http_does_not_stop_the_edge(demo: Demo) -> None:
     place = urlsplit(demo.env["EDGE_URL"])
     for garbage in (b"\x00" * 512, b"GET / HTTP/9.9\r\n\r\n", b"POST " + b"/" * 70_000):
-        with socket.create_connection((place.hostname, place.port)) as plain:
+        with socket.create_connection((place.hostname, place.port), timeout=20) as plain:
             try:
                 with demo.tls.wrap_socket(plain, server_hostname=place.hostname) as secure:
                     secure.sendall(garbage)

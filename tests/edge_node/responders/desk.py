@@ -126,6 +126,9 @@ class Customer:
         async def nearest() -> tuple[()]:
             return ()
 
+        async def history(said: tuple[HistoryItem, ...] = self.history) -> tuple[HistoryItem, ...]:
+            return said
+
         return Turn(
             tenant=self.tenant,
             turn_id=f"t_{self.turns}",
@@ -137,6 +140,6 @@ class Customer:
             epoch=0,
             event_id=self.turns,
             received_at=self.at.timestamp(),
-            history=self.history,
+            history=history,
             nearest=nearest,
         )
