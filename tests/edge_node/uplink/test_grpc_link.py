@@ -1,0 +1,208 @@
+"""The live link against a real gRPC server on loopback, with real certificates and a scripted service."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+
+from edge_node.messages import HistoryItem, MaskedTurn
+from edge_node.uplink.base import Answer, Sentence, UplinkEvent
+from edge_node.uplink.grpc_link import GrpcLink, LinkFiles
+from nearside.errors import UplinkError
+from nearside.origins import Reason
+from nearside.tls import make_local_ca
+from nearside.v1 import turn_pb2, turn_pb2_grpc
+from tests.servers import free_ports
+
+pytestmark = pytest.mark.server
+
+TURN = MaskedTurn("demo", "t_1", "ref", "how heavy?", "en", (HistoryItem("customer", "hi"),), 5.0)
+
+Requests = AsyncIterator[turn_pb2.ConverseRequest]
+Context = grpc.aio.ServicerContext[turn_pb2.ConverseRequest, turn_pb2.ConverseResponse]
+Script = Callable[[Requests, Context], Awaitable[None]]
+
+
+def response(**event: object) -> turn_pb2.ConverseResponse:
+    return turn_pb2.ConverseResponse(tenant_id="demo", turn_id="t_1", **event)  # type: ignore[arg-type]
+
+
+ACCEPTED = response(accepted=turn_pb2.Accepted())
+FINAL = response(
+    final=turn_pb2.Final(
+        text="It weighs 2.9 kg.",
+        outcome=turn_pb2.OUTCOME_GROUNDED,
+        confidence=0.5,
+        citations=[turn_pb2.Citation(title="Skua", uri="skua.md", quote="It weighs 2.9 kg.")],
+        knowledge_version="7",
+    )
+)
+
+
+class Scripted(turn_pb2_grpc.TurnServiceServicer):
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    async def Converse(self, request_iterator: Requests, context: Context) -> None:  # type: ignore[override]
+        await self._script(request_iterator, context)
+
+
+class Ground:
+    """Certificates and a port; a core may come and go on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_ports(1)[0]
+        ca = make_local_ca(folder / "ca.crt", folder / "ca.key", common_name="test")
+        ca.issue_server(["localhost"]).write(folder / "server.crt", folder / "server.key")
+        ca.issue_client("edge", ["urn:nearside:edge:edge"], days=2).write(folder / "edge.crt", folder / "edge.key")
+        self.files = LinkFiles(folder / "ca.crt", folder / "edge.crt", folder / "edge.key")
+        pair = ((folder / "server.key").read_bytes(), (folder / "server.crt").read_bytes())
+        self._credentials = grpc.ssl_server_credentials([pair], ca.pem, require_client_auth=True)
+
+    @asynccontextmanager
+    async def core(self, script: Script) -> AsyncIterator[None]:
+        server = grpc.aio.server()
+        turn_pb2_grpc.add_TurnServiceServicer_to_server(Scripted(script), server)
+        server.add_secure_port(f"127.0.0.1:{self.port}", self._credentials)
+        await server.start()
+        yield
+        await server.stop(0)
+
+    @asynccontextmanager
+    async def link(self) -> AsyncIterator[GrpcLink]:
+        link = GrpcLink(f"localhost:{self.port}", self.files)
+        yield link
+        await link.close()
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Ground:
+    return Ground(tmp_path)
+
+
+async def ask(link: GrpcLink) -> list[UplinkEvent]:
+    return [event async for event in link.answer(TURN)]
+
+
+async def reason_of(link: GrpcLink) -> Reason:
+    with pytest.raises(UplinkError) as failed:
+        await ask(link)
+    return failed.value.reason
+
+
+async def answer_well(requests: Requests, context: Context) -> None:
+    start = await anext(requests)
+    assert start.start.text == "how heavy?"
+    assert [item.text for item in start.start.history] == ["hi"]
+    await context.write(ACCEPTED)
+    await context.write(response(delta=turn_pb2.Delta(revision=1, sequence=0, text="It weighs 2.9 kg.")))
+    await context.write(FINAL)
+
+
+async def test_sentences_come_as_they_are_made_then_the_answer(ground: Ground) -> None:
+    async with ground.core(answer_well), ground.link() as link:
+        sentence, answer = await ask(link)
+    assert sentence == Sentence(1, 0, "It weighs 2.9 kg.")
+    assert isinstance(answer, Answer)
+    assert (answer.text, answer.grounded, answer.knowledge_version) == ("It weighs 2.9 kg.", True, "7")
+    assert answer.citations[0].quote == "It weighs 2.9 kg."
+
+
+async def test_the_stream_of_an_answered_turn_is_not_cancelled(ground: Ground) -> None:
+    ended = asyncio.Event()
+
+    async def until_the_edge_is_done(requests: Requests, context: Context) -> None:
+        await answer_well(requests, context)
+        assert [request async for request in requests] == []
+        ended.set()
+
+    async with ground.core(until_the_edge_is_done), ground.link() as link:
+        await ask(link)
+        async with asyncio.timeout(10):
+            await ended.wait()
+
+
+async def test_no_core_is_unreachable_and_one_that_comes_back_is_found(ground: Ground) -> None:
+    async with ground.link() as link:
+        assert await reason_of(link) is Reason.CORE_UNREACHABLE
+        assert not await link.is_up()
+        for _ in range(2):
+            async with ground.core(answer_well):
+                async with asyncio.timeout(10):
+                    while not await link.is_up():  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
+                assert len(await ask(link)) == 2
+            assert await reason_of(link) is Reason.CORE_UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, Reason.CORE_OVERLOADED),
+        (grpc.StatusCode.PERMISSION_DENIED, Reason.CORE_REFUSED),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, Reason.CORE_DEADLINE),
+        (grpc.StatusCode.INTERNAL, Reason.ENGINE_FAILED),
+    ],
+)
+@pytest.mark.parametrize("accepts", [True, False])
+async def test_a_refusal_becomes_its_reason(
+    ground: Ground, code: grpc.StatusCode, reason: Reason, accepts: bool
+) -> None:
+    async def refuse(requests: Requests, context: Context) -> None:
+        await anext(requests)
+        if accepts:
+            await context.write(ACCEPTED)
+        await context.abort(code, "customer's words")
+
+    async with ground.core(refuse), ground.link() as link:
+        with pytest.raises(UplinkError) as failed:
+            await ask(link)
+    assert failed.value.reason is reason
+    assert "customer's words" not in str(failed.value)
+
+
+async def test_a_core_that_accepts_nothing_is_given_up(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_node.uplink.grpc_link.ACCEPTED_S", 0.1)
+
+    async def sleep(requests: Requests, context: Context) -> None:
+        await anext(requests)
+        await asyncio.sleep(30)
+
+    async with ground.core(sleep), ground.link() as link:
+        assert await reason_of(link) is Reason.CORE_UNREACHABLE
+
+
+@pytest.mark.parametrize("frames", [[FINAL], [ACCEPTED, ACCEPTED], [ACCEPTED], [ACCEPTED, response()]])
+async def test_a_core_that_breaks_the_order_is_a_failed_engine(
+    ground: Ground, frames: list[turn_pb2.ConverseResponse]
+) -> None:
+    async def disorderly(requests: Requests, context: Context) -> None:
+        await anext(requests)
+        for frame in frames:
+            await context.write(frame)
+
+    async with ground.core(disorderly), ground.link() as link:
+        assert await reason_of(link) is Reason.ENGINE_FAILED
+
+
+async def test_a_turn_that_is_abandoned_is_cancelled_at_the_core(ground: Ground) -> None:
+    cancelled = asyncio.Event()
+
+    async def wait(requests: Requests, context: Context) -> None:
+        await anext(requests)
+        await context.write(ACCEPTED)
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    async with ground.core(wait), ground.link() as link:
+        asking = asyncio.create_task(ask(link))
+        await asyncio.sleep(0.3)
+        asking.cancel()
+        async with asyncio.timeout(10):
+            await cancelled.wait()
