@@ -64,7 +64,7 @@ async def open_room(tenant_id: str, content_folder: Path, means: Means, stack: c
     )
     core = CoreStep(means.uplink, derive(key, "conversation-ref"), means.turn_s)
     return TenantRoom(
-        tenant=_tenant(tenant_id, content),
+        tenant=tenant_of(tenant_id, content),
         store=store,
         semantics=Semantics(means.encoder, index, means.encoding),
         ladder=Ladder((business, approved), core, approved, Fallback(entries).apologise),
@@ -72,7 +72,7 @@ async def open_room(tenant_id: str, content_folder: Path, means: Means, stack: c
     )
 
 
-def _tenant(tenant_id: str, content: TenantContent) -> Tenant:
+def tenant_of(tenant_id: str, content: TenantContent) -> Tenant:
     """A visitor who asks for a language that the company does not speak sees its default one."""
     settings = content.settings
     spoken: dict[Lang, Lang] = {

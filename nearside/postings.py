@@ -14,6 +14,15 @@ from nearside.lexical import char_ngrams, content_words, has_cjk, stem, words
 
 _ELSEWHERE_FILE = Path(__file__).resolve().parent / "elsewhere.txt"
 _NUMBER = "#"
+_COUNTRY = "@"
+_COUNTRIES = frozenset(
+    stem(name)
+    for name in """argentina australia austria belgium brazil britain bulgaria canada chile china croatia cyprus czechia
+    denmark england estonia finland france germany greece hungary iceland india indonesia ireland israel italy japan
+    korea latvia liechtenstein lithuania luxembourg malaysia malta mexico netherlands holland norway poland portugal
+    romania russia scotland serbia singapore slovakia slovenia spain sweden switzerland taiwan thailand turkey uk
+    ukraine usa vietnam wales""".split()
+)
 _RESEMBLANCE = 0.5  # share of a word's n-grams that must be known for it to count at all
 _RESEMBLES = 0.8  # what it then counts at most
 
@@ -25,8 +34,10 @@ def content_terms(text: str) -> list[str]:
 
 
 def _folded(word: str) -> str:
-    """Order numbers are all alike: what matters is that there is one."""
-    return _NUMBER if len(word) >= 3 and word.isdigit() else word
+    """Order numbers are all alike, and so are countries: what matters is that there is one."""
+    if len(word) >= 3 and word.isdigit():
+        return _NUMBER
+    return _COUNTRY if word in _COUNTRIES else word
 
 
 @cache

@@ -42,7 +42,7 @@ class KeyRing:
             raise StorageError(
                 "the tenant's key does not open",
                 where=str(file),
-                hint=f"it was wrapped by another node's key or under another name than {self._node}: restore that key or name",
+                hint=f"another node key wrapped it, or another name than {self._node}: restore that key or name",
             ) from None
 
 

@@ -110,20 +110,33 @@ class Demo:
 
     def kill_core(self) -> list[str]:
         """`kill -9`; returns the command line that starts it again."""
-        pid = int(self.env["CORE_PID"])
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[:-1]
-        os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not is_alive(pid), "the core's end")
-        return words
+        return self._kill("CORE_PID")
+
+    def kill_edge(self) -> list[str]:
+        """`kill -9`; returns the command line that starts it again."""
+        return self._kill("EDGE_PID")
 
     def start_core(self, command: list[str]) -> None:
-        with (self.home / "logs" / "core-again.log").open("ab") as output:
+        self._start(command, "core", "CORE_PID", self.env["CORE_ADMIN_URL"])
+
+    def start_edge(self, command: list[str]) -> None:
+        self._start(command, "edge", "EDGE_PID", self.env["EDGE_ADMIN_URL"])
+
+    def _kill(self, pid_name: str) -> list[str]:
+        pid = int(self.env[pid_name])
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[:-1]
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not is_alive(pid), f"the end of {pid_name}")
+        return words
+
+    def _start(self, command: list[str], name: str, pid_name: str, admin_url: str) -> None:
+        with (self.home / "logs" / f"{name}-again.log").open("ab") as output:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
         self._restarted.append(process)
-        self.env["CORE_PID"] = str(process.pid)
-        wait_until(lambda: answers(f"{self.env['CORE_ADMIN_URL']}/readyz"), "the core again")
+        self.env[pid_name] = str(process.pid)
+        wait_until(lambda: answers(f"{admin_url}/readyz"), f"the {name} again")
 
     def end_restarted(self) -> None:
         for process in self._restarted:

@@ -17,6 +17,7 @@ EVERYDAY_WEIGHT = 0.4
 LOOSE_NUMBER_WEIGHT = 1.0
 _LEAST_TERMS, _MOST_TERMS, _MOST_SCORED = 2, 24, 4_000
 _FEW_WORDS = 3
+_ORDINARY = 200
 _TURNS_CARRIED = 2
 _MOST_CARRIED = 6
 _FOLLOW_UP = re.compile(
@@ -89,6 +90,8 @@ def _term(word: str, passages: int, frequencies: Mapping[str, int], share: float
 
 
 def idf(passages: int, frequency: int) -> float:
+    """A few passages tell little about how rare a word is: they weigh as a part of a collection of ordinary size."""
+    passages = max(passages, _ORDINARY)
     return log(1 + (passages - frequency + 0.5) / (frequency + 0.5))
 
 

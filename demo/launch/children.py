@@ -4,7 +4,7 @@ import asyncio
 import os
 import shlex
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,13 +108,14 @@ async def end_processes_on(home: Path) -> list[int]:
 
 
 def processes_on(home: Path) -> list[int]:
-    """Servers whose command line names `home`: the demo's own, whoever started them."""
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and serves(entry, home)]
+    """Servers of the demo, whoever started them: those that name a file below `home` or have one open."""
+    servers = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit() and is_server(entry)]
+    return [int(entry.name) for entry in servers if any(path.is_relative_to(home.resolve()) for path in files_of(entry))]
 
 
-def serves(entry: Path, home: Path) -> bool:
+def is_server(entry: Path) -> bool:
     try:
-        words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        words = words_of(entry)
         if (entry / "stat").read_text().rpartition(")")[2].split()[0] == "Z":
             return False
     except OSError:
@@ -122,7 +123,24 @@ def serves(entry: Path, home: Path) -> bool:
     names = {Path(word).name for word in words[:2]}
     if names & {"edge-node", "cloud-core"} and "serve" not in words:
         return False
-    return bool(names & set(PROGRAMS)) and any(word == str(home) or word.startswith(f"{home}/") for word in words)
+    return bool(names & set(PROGRAMS))
+
+
+def files_of(entry: Path) -> Iterator[Path]:
+    """A command line may name them relative to the folder that its process was started in, or not at all."""
+    with suppress(OSError):
+        folder = (entry / "cwd").readlink()
+        for word in words_of(entry):
+            path = (folder / word.rpartition("=")[2]).resolve()
+            if "/" in word or path.is_file():
+                yield path
+        for opened in (entry / "fd").iterdir():
+            with suppress(OSError):
+                yield opened.readlink()
+
+
+def words_of(entry: Path) -> list[str]:
+    return (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
 
 
 async def run_step(command: Sequence[str | Path], cwd: Path, log: Path) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from edge_node.messages import Accepted, Conversation, ConversationState, Draft, Inbound, Reply, Tenant, Turn
 from edge_node.turns.deferred import Deferred
@@ -19,10 +19,16 @@ from nearside.origins import Reason, Source
 
 log = logger("turns")
 
+
+class Again(TypedDict):
+    hint: str
+    retry_after_s: int
+
+
 MOST_ATTEMPTS = 3
 RETRY_S = 0.1
-RETRY_AFTER_S = 5
-"""What a sender is told who is turned away."""
+AGAIN: Again = {"hint": "retry in 5 s", "retry_after_s": 5}
+"""What a sender is told who is turned away for now."""
 
 
 class DraftTo(Protocol):
@@ -62,7 +68,7 @@ class Turns:
         """
         room = self._rooms[tenant.id]
         if self._waiting[tenant.id] >= self._limits.queued:
-            raise _busy(429, "too-many-turns", "too many messages wait for an answer")
+            raise Refused(429, "too-many-turns", "too many messages wait for an answer", **AGAIN)
         accepting = asyncio.create_task(self._accept(room, inbound))
         self._accepting.add(accepting)
         accepting.add_done_callback(self._accepting.discard)
@@ -73,7 +79,7 @@ class Turns:
             accepted = await room.store.accept(inbound, time.time())
         except StorageError as error:
             log.error("accept_refused", tenant_id=room.tenant.id, error=failure(error))
-            raise _busy(503, "store-unavailable", "the message could not be stored") from None
+            raise Refused(503, "store-unavailable", "the message could not be stored", **AGAIN) from None
         if not accepted.duplicate:
             if (running := self._interruptible.get(accepted.conversation_id)) and room.interrupts(inbound.text):
                 running.set()
@@ -158,10 +164,6 @@ class Turns:
                 await self._end(room, turn, reply, time.perf_counter())
         except Exception as error:
             log.error("turn_left_in_inbox", turn_id=turn_id, error=failure(error))
-
-
-def _busy(status: int, kind: str, what: str) -> Refused:
-    return Refused(status, kind, what, hint=f"retry in {RETRY_AFTER_S} s", retry_after_s=RETRY_AFTER_S)
 
 
 def _state_after(turn: Turn, reply: Reply) -> ConversationState | None:

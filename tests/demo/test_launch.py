@@ -1,8 +1,10 @@
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,21 +123,30 @@ def test_a_key_the_file_lacks_is_an_error_and_the_file_is_not_touched(tmp_path: 
 
 
 def test_only_servers_of_the_folder_are_found(tmp_path: Path) -> None:
-    home, bin_ = tmp_path / "home", tmp_path / "bin"
-    bin_.mkdir()
-
-    def stands_in(*words: str) -> subprocess.Popen[bytes]:
-        script = bin_ / words[0]
-        script.write_text("import time\ntime.sleep(60)\n")
-        return subprocess.Popen([sys.executable, str(script), *words[1:]])
-
-    chatting = stands_in("edge-node", "chat", "--config", str(home / "edge.toml"))
-    elsewhere = stands_in("edge-node", "serve", "--config", "/elsewhere/edge.toml")
-    serving = stands_in("cloud-core", "serve", "--config", str(home / "core.toml"))
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "core.toml").touch()
+    chatting = stands_in(tmp_path, "edge-node", "chat", "--config", str(home / "edge.toml"))
+    elsewhere = stands_in(home, "edge-node", "serve", "--config", "/elsewhere/edge.toml")
+    serving = [
+        stands_in(tmp_path, "cloud-core", "serve", "--config", str(home / "core.toml")),
+        stands_in(tmp_path, "cloud-core", "serve", "--config", "home/core.toml"),
+        stands_in(home, "cloud-core", "serve", "--config=core.toml"),
+        stands_in(tmp_path, "cloud-core", "serve", holding=home / "core.lock"),
+    ]
     try:
-        wait_until(lambda: processes_on(home) != [], "a process on the folder")
-        assert processes_on(home) == [serving.pid]
+        wait_until(lambda: len(processes_on(home)) >= len(serving), "the processes on the folder")
+        assert sorted(processes_on(home)) == sorted(process.pid for process in serving)
     finally:
-        for process in (chatting, elsewhere, serving):
+        for process in (chatting, elsewhere, *serving):
             process.send_signal(signal.SIGKILL)
             process.wait()
+
+
+def stands_in(cwd: Path, *words: str, holding: Path | None = None) -> subprocess.Popen[bytes]:
+    folder = Path(tempfile.mkdtemp(dir=cwd.parent))
+    script = folder / words[0]
+    script.write_text("import time\ntime.sleep(60)\n")
+    with contextlib.ExitStack() as stack:
+        held = stack.enter_context(holding.open("w")) if holding else None
+        return subprocess.Popen([sys.executable, str(script), *words[1:]], cwd=cwd, stdout=held)

@@ -13,6 +13,7 @@ from tests.servers import ROOT
 pytestmark = pytest.mark.unit
 
 DEMO = ROOT / "demo"
+RULE = "rules:\n  - id: a\n    when: {keywords: x}\n"
 
 
 @pytest.fixture
@@ -92,6 +93,25 @@ def test_a_mistake_is_told_with_file_and_line(folder: Path, file: str, before: s
     assert abs(int(number) - line) <= 60, f"{error.where} is far from line {line}"
 
 
+@pytest.mark.parametrize(
+    ("file", "before", "after", "user", "line", "what"),
+    [
+        ("tools/order_status.yaml", "effect: read", "runs_at: core", "rules/orders.yaml", "- id: order-status", "core"),
+        ("tools/create_ticket.yaml", "effect: write", "runs_at: core", "rules/service.yaml", "- id: human-", "core"),
+        ("tools/verify_order.yaml", "effect: read", "runs_at: core", "tools/cancel_order.yaml", "tool: verify", "core"),
+        ("tenant.toml", '["en", "zh"]', '["en"]', "rules/talk.yaml", "- id: speak-chinese", "set_lang zh is none of"),
+    ],
+)
+def test_what_a_rule_cannot_use_is_told_at_the_rule(
+    folder: Path, file: str, before: str, after: str, user: str, line: str, what: str
+) -> None:
+    change(folder / file, before, f"{before}\n{after}" if "runs_at" in after else after)
+    error = complaint(folder)
+    path, _, number = error.where.rpartition(":")
+    assert path == str(folder / user) and what in error.what and error.hint
+    assert (folder / user).read_text(encoding="utf-8").splitlines()[int(number) - 1].strip().startswith(line)
+
+
 def test_the_line_of_a_wrong_key_is_exact(folder: Path) -> None:
     for file, before, after in [
         ("rules/talk.yaml", "priority: 900", "prioriti: 900"),
@@ -111,6 +131,34 @@ def test_a_tool_that_wants_confirmation_is_not_called_without(folder: Path) -> N
     start = text.index("      x_confirm:")
     rules.write_text(text[:start] + text[text.index("    tool:", start) :], encoding="utf-8")
     assert "wants confirmation" in complaint(folder).what
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "line", "what", "hint"),
+    [
+        ("rules/x.yaml", "", 1, "keys with values should stand here, not nothing", "begin with `rules:`"),
+        ("rules/x.yaml", "- id: a\n", 1, "keys with values should stand here, not a list", "begin with `rules:`"),
+        ("rules/x.yaml", "rules:\n", 1, "rules: a list should stand here, not nothing", ""),
+        ("rules/x.yaml", "rules:\n  - id: a\n    reply: b\n", 2, "rules.0.when: is missing", ""),
+        ("faq.yaml", "faq:\n  - id: a\n", 1, "a list should stand here, not keys with values", "begin each entry"),
+        ("rules/x.yaml", RULE + "    reply: {{ tenant.name }}\n", 4, "a text with `{{` stands without quotes", "quotes"),
+        ("rules/x.yaml", RULE + "    reply: {{ slots.a }} now\n", 4, "a text with `{{`", "put it into quotes"),
+        ("rules/x.yaml", RULE + "    reply: {% if a %}b{% endif %}\n", 4, "a text with `{%`", "put it into quotes"),
+        ("rules/x.yaml", RULE + "    reply: Note: we moved\n", 4, "a text with `: `", "put it into quotes"),
+        ("rules/x.yaml", RULE + "    reply: 5\n", 4, "a text should stand here", ""),
+        ("rules/x.yaml", RULE + "    tool: {name: nope, reply: b}\n", 2, "there is no tool nope", "add tools/nope.yaml"),
+        ("rules/x.yaml", RULE + "\treply: b\n", 4, "not YAML", "not with tabs"),
+    ],
+)
+def test_a_common_mistake_is_told_in_plain_words(
+    tmp_path: Path, file: str, text: str, line: int, what: str, hint: str
+) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "tenant.toml").write_text('name = "Shop"\n')
+    (tmp_path / file).write_text(text)
+    error = complaint(tmp_path)
+    assert error.where == f"{tmp_path / file}:{line}"
+    assert what in error.what and hint in error.hint
 
 
 @pytest.mark.parametrize("line", ["{", '{"text": "x"}', '{"text": "x", "intent": "Bad Name"}', "[1]", "[" * 5000])

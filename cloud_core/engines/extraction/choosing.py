@@ -14,7 +14,7 @@ from nearside.lexical import content_words, has_cjk, normalise
 
 _ENCODED = 6
 _SAME_WORDS = 0.8
-_CLOSE, _OPEN_PART = 0.85, 0.7
+_AS_GOOD, _CLOSE, _OPEN_PART = 0.97, 0.85, 0.7
 _LEANS_BACK = re.compile(
     r"(?:it|its|this|these|they|their|that|those|then|however|therefore|otherwise|in (?:this|that) case)\b"
     r"|此时|此外|这|其(?!他|它)|它|否则|但是?|因此|届时",
@@ -39,7 +39,8 @@ def choose(request: EngineRequest, encoder: TextEncoder, most: int) -> Choice:
         ranked = _with_cosines(ranked[:_ENCODED], question, request, encoder)
     if not ranked:
         return Choice((), 0.0)
-    best = ranked[0]
+    best = _straightest(ranked)
+    ranked = [best, *(one for one in ranked if one is not best)]
     chosen = [one.line for one in _without_repeats([best, *_additions(ranked)])][:most]
     return Choice(_in_reading_order(_led_in(chosen, lines, most)), probability(best.score, question.lang))
 
@@ -66,6 +67,21 @@ def _whole_question(question: Question, request: EngineRequest) -> str:
     earlier = [item.text for item in question.history if item.role is Role.CUSTOMER and item.text != question.text]
     carried = any(word not in own for word, _, _ in request.terms) and earlier
     return f"{earlier[-1]} {question.text}" if carried else question.text
+
+
+def _straightest(ranked: Sequence[Scored]) -> Scored:
+    """Of sentences of one document that say as much of what was asked, the one that says least besides."""
+    best = ranked[0]
+    alike = [
+        one
+        for one in ranked
+        if one.line.passage.document_id == best.line.passage.document_id
+        and (one is best or not one.line.columns)
+        and one.detail >= best.detail
+        and one.unexpected <= best.unexpected
+        and one.score >= _AS_GOOD * best.score
+    ]
+    return min(alike, key=lambda one: one.wordy)
 
 
 def _additions(ranked: Sequence[Scored]) -> Iterator[Scored]:

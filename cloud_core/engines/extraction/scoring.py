@@ -19,6 +19,7 @@ BY_VARIANT, BY_PART, BY_CHARACTER = 0.75, 0.7, 0.3
 IN_CONTEXT, NEARBY = 0.8, 0.4
 OWN_WEIGHT, DETAIL_WEIGHT = 0.5, 0.3
 CONFLICTING, DANGLING, FOREIGN, SIGNPOST, LATE = 0.6, 0.6, 0.2, 0.3, 0.1
+_MOST_BESIDES = 12
 _MOST_BEFORE = 5
 _SIGNPOST = re.compile(
     r"(?:this|these) (?:page|manual|guide|terms|document|section|chapter|tables?)\b"
@@ -35,6 +36,7 @@ class Scored:
 
     `detail`: of what title and heading leave open, the share that the line has.
     `late`: 0 if the line starts with what was asked about, towards 1 the more else comes first.
+    `wordy`: 0 if it says nothing but what was asked about, towards 1 the more it says besides.
     `conflicting`: it is about another number of the same name, the Skua 3 where the Skua 4 was asked about.
     `signpost`: it tells what the document is about, not what it says.
     `cosine`: to the question, 0 where the encoder has no say.
@@ -46,6 +48,7 @@ class Scored:
     detail: float
     unexpected: float
     late: float
+    wordy: float
     conflicting: bool
     foreign: bool
     signpost: bool
@@ -83,6 +86,7 @@ def score(line: Line, asked: Asked, lang: Lang) -> Scored:
         detail_found / detail if detail else 1.0,
         unexpected=_unexpected(line, asked.expectation),
         late=_late(line, asked),
+        wordy=_wordy(line, asked),
         conflicting=_conflicting(line, asked),
         foreign=line.passage.lang != lang,
         signpost=_SIGNPOST.match(line.text) is not None,
@@ -118,6 +122,12 @@ def _late(line: Line, asked: Asked) -> float:
     first = next((number for number, word in enumerate(sequence) if word in names), len(sequence))
     before = sum(not is_stop_word(word) for word in sequence[:first])
     return min(before, _MOST_BEFORE) / _MOST_BEFORE
+
+
+def _wordy(line: Line, asked: Asked) -> float:
+    names = {name for term in asked.terms for name in (term[0], *term[2])}
+    besides = {word for word in _sequence(line.text) if word not in names and not is_stop_word(word)}
+    return min(len(besides), _MOST_BESIDES) / _MOST_BESIDES
 
 
 def _conflicting(line: Line, asked: Asked) -> bool:

@@ -47,13 +47,14 @@ class FakeShop:
         self.calls: list[tuple[str, dict[str, Any], str, str]] = []
         self.cancelled: list[str] = []
         self.down: str | None = None
+        self.ticket = {"ticket": "T-20001"}
 
     async def run(self, name: str, arguments: Mapping[str, Any], turn_id: str, call_id: str) -> Any:
         self.calls.append((name, dict(arguments), turn_id, call_id))
         if self.down:
             raise ToolFailure(self.down, "scripted", where=name)
         if name == "create_ticket":
-            return {"ticket": "T-20001"}
+            return self.ticket
         number = str(arguments["order_number"])
         if number not in ("1042", "1043"):
             raise ToolFailure("not_found", "scripted", where=name, status=404)

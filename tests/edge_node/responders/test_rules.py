@@ -1,13 +1,16 @@
 from dataclasses import replace
 
 import pytest
+import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from edge_node.messages import ConversationState, FormState
+from edge_node.responders.handoffs import handoff_counter
 from edge_node.responders.scenes import CONFIRM, OFFER, PROOF
 from nearside.origins import Reason, Source
-from tests.edge_node.responders.desk import CLOSED_AT, Customer, demo_content
+from tests.edge_node.responders.desk import CLOSED_AT, TENANT, Customer, demo_content
 
 pytestmark = pytest.mark.unit
 
@@ -132,12 +135,37 @@ def test_a_human_is_handed_over_with_ticket_and_time() -> None:
     assert "明天 09:00" in closed.text
 
 
-def test_the_handoff_happens_even_without_a_ticket() -> None:
-    customer = Customer()
+def test_a_handoff_without_a_ticket_is_told_honestly_counted_and_can_be_asked_for_again() -> None:
+    customer = Customer(tenant=replace(TENANT, phone="+49 761 555 0101", email="service@shop.example"))
     customer.shop.down = "timeout"
-    reply = customer.hears("转人工客服")
-    assert (reply.reason, reply.owner) == (Reason.HANDOFF, "agent")
+    with structlog.testing.capture_logs() as logs:
+        reply = customer.hears("转人工客服")
+    assert (reply.reason, reply.owner) == (Reason.TOOL_FAILED, None)
     assert "工单系统" in reply.text and "T-" not in reply.text
+    assert "+49 761 555 0101，service@shop.example" in reply.text
+    assert "or reach us at +49 761 555 0101 or service@shop.example" in customer.hears("a human, please").text
+    assert [log["event"] for log in logs if log["log_level"] == "error"] == ["handoff_failed"]
+    assert (logs[0]["tenant_id"], logs[0]["turn_id"], logs[0]["conversation_id"]) == ("demo", "t_1", "c_1")
+    assert "转人工" not in str(logs)
+    customer.shop.down = None
+    assert customer.hears("a human, please").owner == "agent"
+    assert customer.handoffs == [("demo", "failed"), ("demo", "failed"), ("demo", "ticket")]
+
+
+def test_a_ticket_without_a_number_is_no_handoff() -> None:
+    customer = Customer()
+    customer.shop.ticket = {}
+    reply = customer.hears("a human, please")
+    assert (reply.reason, reply.owner, customer.handoffs) == (Reason.TOOL_FAILED, None, [("demo", "failed")])
+    assert "no colleague knows of it yet" in reply.text and " or " not in reply.text
+
+
+def test_handoffs_are_counted_by_what_became_of_them() -> None:
+    registry = CollectorRegistry()
+    count = handoff_counter(registry)
+    count("demo", "failed")
+    count("demo", "failed")
+    assert registry.get_sample_value("nearside_handoffs_total", {"tenant": "demo", "outcome": "failed"}) == 2
 
 
 def test_a_long_message_fits_into_its_ticket() -> None:
