@@ -63,7 +63,6 @@ class NearestIndex:
         self._examples = [examples[index] for index in order]
         self._vectors = np.array([_readable(encodings[index]) for index in order], dtype=np.float32)
         self._groups = _groups([example.label for example in self._examples])
-        self._starts = np.array([group.start for group in self._groups], dtype=np.int64)
         questions = [question_of(example.text) for example in self._examples]
         self._contents = [content_terms(question) for question in questions]
         self._words = Postings(self._contents)

@@ -206,9 +206,7 @@ class OperatorFile:
         number = marks[0].line if marks else 0
         indented = number < len(lines) and lines[number].lstrip(" ").startswith("\t")
         hint = "indent with spaces, not with tabs" if indented else "mend this line"
-        return ContentError(
-            f"not YAML: {error.problem or error.context}", where=f"{self.path}:{number + 1}", hint=hint
-        )
+        return ContentError(f"not YAML: {error.problem or error.context}", where=f"{self.path}:{number + 1}", hint=hint)
 
     def _check_depth(self, text: str) -> None:
         """Before anything recurses over the nodes: the C library's own composer has no guard."""

@@ -8,9 +8,9 @@ from nearside.glossary import render
 from nearside.lexical import has_cjk, normalise
 
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?", re.ASCII)
-_SHORTEST = 4
+_SHORTEST, _LONGEST = 4, 30
 _LONG_CHINESE = 7
-_ENDINGS = ("s", "es", "ed", "d", "ing")
+_ENDINGS = ("s", "es")
 
 
 class Spelling:
@@ -46,7 +46,7 @@ class Spelling:
         return _WORD.fullmatch(word) is not None and not self._is_known(word)
 
     def _repaired(self, word: str) -> str:
-        if len(word) < _SHORTEST or self._is_known(word):
+        if not _SHORTEST <= len(word) <= _LONGEST or self._is_known(word):
             return word
         candidates = {near for form in {word, *_shortened(word)} for near in self._near.get(form, ())}
         near = [candidate for candidate in candidates if _one_slip(word, candidate)]

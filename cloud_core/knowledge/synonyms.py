@@ -34,6 +34,8 @@ tall height high
 deep depth
 hot temperature cold warm
 buy purchase order
+sell stock
+bicycle bike
 free gratis
 fast quick express
 abroad international overseas foreign
@@ -58,6 +60,7 @@ noise squeak sound
 dry drying
 start begin
 end finish expire expiry
+卖 出售 有售 销售 售 买 购买
 价格 售价 多少钱 价钱 费用 收费 贵 钱 便宜 元
 运费 邮费 快递费 配送费
 配送 送货 发货 寄送 快递 送达 物流 邮寄 运送 到货 寄

@@ -110,7 +110,9 @@ async def end_processes_on(home: Path) -> list[int]:
 def processes_on(home: Path) -> list[int]:
     """Servers of the demo, whoever started them: those that name a file below `home` or have one open."""
     servers = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit() and is_server(entry)]
-    return [int(entry.name) for entry in servers if any(path.is_relative_to(home.resolve()) for path in files_of(entry))]
+    return [
+        int(entry.name) for entry in servers if any(path.is_relative_to(home.resolve()) for path in files_of(entry))
+    ]
 
 
 def is_server(entry: Path) -> bool:

@@ -11,7 +11,9 @@ from nearside.origins import Reason, Source
 CLOSE = 0.25
 """Two entries at most this far below the threshold are offered as a question back."""
 LIKELY = 0.3
-"""An entry at most this far below the threshold answers once the core has found nothing."""
+"""An entry at most this far below the threshold answers once the core has found nothing …"""
+LIKELY_UNASKED = 0.15
+"""… and at most this far below it if the core could not be asked: what it knows might be better."""
 WORTH_SHOWING = 0.35
 SHOWN = 3
 
@@ -40,10 +42,11 @@ class Responder:
         close = [match for match in matches if match.confidence >= self._threshold - CLOSE]
         return self._ask_which(turn, close) if len(close) >= 2 else None
 
-    async def likely(self, turn: Turn) -> Reply | None:
+    async def likely(self, turn: Turn, *, core_was_asked: bool) -> Reply | None:
         """An entry that was not sure enough to answer at once, but is better than nothing."""
+        least = self._threshold - (LIKELY if core_was_asked else LIKELY_UNASKED)
         matches = await self._matches(turn)
-        return self._reply(turn, matches[0]) if matches and matches[0].confidence >= self._threshold - LIKELY else None
+        return self._reply(turn, matches[0]) if matches and matches[0].confidence >= least else None
 
     async def suggest(self, turn: Turn, reply: Reply) -> Reply:
         """`reply`, which says that nothing was found, with the nearest questions that have an answer."""

@@ -20,7 +20,7 @@ Apologise = Callable[[Turn, Reason], Awaitable[Reply]]
 class Approved(Protocol):
     """What the approved answers still have to say once the core has found nothing."""
 
-    async def likely(self, turn: Turn) -> Reply | None: ...
+    async def likely(self, turn: Turn, *, core_was_asked: bool) -> Reply | None: ...
 
     async def suggest(self, turn: Turn, reply: Reply) -> Reply: ...
 
@@ -45,11 +45,12 @@ class Ladder:
             return reply or Reply(STOPPED[turn.lang], Source.RULE, Reason.CANCELLED)
         except UplinkError as error:
             log.warning("core_step_failed", turn_id=turn.turn_id, reason=error.reason.value, error=failure(error))
-            return await self._apologise(turn, error.reason)
+            likely = await self._approved.likely(turn, core_was_asked=False)
+            return likely or await self._apologise(turn, error.reason)
 
     async def ask_core(self, turn: Turn, show: ShowDraft | None) -> Reply:
         """Raises UplinkError. Without `show` nothing is streamed: a late answer, or one that may be replaced."""
-        likely = await self._approved.likely(turn)
+        likely = await self._approved.likely(turn, core_was_asked=True)
         reply = await self.core.answer(turn, None if likely else show)
         if reply.reason is not Reason.NO_EVIDENCE:
             return reply

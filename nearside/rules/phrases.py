@@ -39,8 +39,8 @@ class Phrases(Written):
         "yet. Please ask me again in a few minutes{% if tenant.phone or tenant.email %}, or reach us at "
         "{{ [tenant.phone, tenant.email] | select | join(' or ') }}{% endif %}.",
         "抱歉，没能转接：工单系统暂时没有响应，所以还没有同事知道这件事。请过几分钟再试"
-        "{% if tenant.phone or tenant.email %}，或直接联系我们：{{ [tenant.phone, tenant.email] | select | join('，') }}"
-        "{% endif %}。",
+        "{% if tenant.phone or tenant.email %}，或直接联系我们："
+        "{{ [tenant.phone, tenant.email] | select | join('，') }}{% endif %}。",
     )
     agent_owns: LocalisedTemplate = _said(
         "A colleague has this conversation and sees your message. "

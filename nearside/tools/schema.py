@@ -253,7 +253,9 @@ def _check_verify(tool: Tool, tools: Mapping[str, Tool], file: OperatorFile) -> 
         )
     if checker.runs_at != tool.runs_at:
         raise file.error(
-            f"verify: {checker.name} runs at the {checker.runs_at}", ("verify", "tool"), f"write runs_at: {tool.runs_at}"
+            f"verify: {checker.name} runs at the {checker.runs_at}",
+            ("verify", "tool"),
+            f"write runs_at: {tool.runs_at}",
         )
     if checker.effect != "read" or checker.requires:
         raise file.error("verify: the checking tool must be a read that needs no proof itself", ("verify", "tool"))

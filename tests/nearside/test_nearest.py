@@ -97,6 +97,38 @@ def test_what_the_examples_do_not_answer_stays_under_the_threshold(
     assert all(match.confidence < DEFAULT_THRESHOLD for match in index.query(text, encoder.encode(text)))
 
 
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("Hello, quick question: how much does shipping cost please", "faq:shipping-cost"),
+        ("想咨询一下质保几年，谢谢", "faq:warranty"),
+        ("do you sell gfit cards", "faq:gift-cards"),
+        ("ar epets allowed", "faq:dogs"),
+        ("支持哪些付方式？", "faq:payment"),
+    ],
+)
+def test_courtesy_and_slips_do_not_lower_the_confidence(
+    index: NearestIndex, encoder: TextEncoder, text: str, label: str
+) -> None:
+    match = best(index, encoder, text)
+    assert match.label == label and match.confidence >= 0.9
+
+
+@pytest.mark.parametrize(
+    "text", ["is there parking at the airport", "do you sell lottery tickets", "你们酒店可以带宠物吗"]
+)
+def test_a_noun_of_another_trade_keeps_a_small_index_silent(
+    index: NearestIndex, encoder: TextEncoder, text: str
+) -> None:
+    assert best(index, encoder, text).confidence < 0.45
+
+
+def test_a_noun_that_the_examples_have_is_nothing_strange(encoder: TextEncoder) -> None:
+    airport = [*EXAMPLES, Example("faq:airport", "is there parking at the airport", "en")]
+    match = best(NearestIndex.build(airport, encoder), encoder, "can I park at the airport")
+    assert match.label == "faq:airport" and match.confidence >= 0.45
+
+
 def test_matches_come_best_first_and_one_for_each_label(index: NearestIndex, encoder: TextEncoder) -> None:
     matches = index.query("return", encoder.encode("return"), limit=5)
     confidences = [match.confidence for match in matches]

@@ -9,7 +9,7 @@ from cloud_core.engines.extraction.expectations import Expectation, expected
 from nearside.lexical import content_words, is_stop_word, normalise, words
 
 # asked for by the expectation, not to be found as words
-_INTERROGATIVE = re.compile(r"long|often|soon|quickl|几.*|多[久大高长宽远厚深少快]|.+多少|多少.*|何时|钱")
+_INTERROGATIVE = re.compile(r"long|often|soon|quickl|hot|cold|warm|几.*|多[久大高长宽远厚深少快]|.+多少|多少.*|何时|钱")
 _POINTING = re.compile(r"\b(?:it|its|they|them|(?:this|that) one)\b|^那|它|[这那][个款种]")
 _SIZE = re.compile(r"(?<![\w-])(?:X{1,4}[SL]|[SML])(?![\w'’-])")
 SIZE_WEIGHT = 3.0

@@ -14,7 +14,7 @@ from nearside.lexical import content_words, has_cjk, normalise
 
 _ENCODED = 6
 _SAME_WORDS = 0.8
-_AS_GOOD, _CLOSE, _OPEN_PART = 0.97, 0.85, 0.7
+_CLOSE, _OPEN_PART, _AS_GOOD = 0.85, 0.7, 0.12
 _LEANS_BACK = re.compile(
     r"(?:it|its|this|these|they|their|that|those|then|however|therefore|otherwise|in (?:this|that) case)\b"
     r"|此时|此外|这|其(?!他|它)|它|否则|但是?|因此|届时",
@@ -39,10 +39,11 @@ def choose(request: EngineRequest, encoder: TextEncoder, most: int) -> Choice:
         ranked = _with_cosines(ranked[:_ENCODED], question, request, encoder)
     if not ranked:
         return Choice((), 0.0)
+    confidence = probability(ranked[0].score, question.lang)
     best = _straightest(ranked)
     ranked = [best, *(one for one in ranked if one is not best)]
     chosen = [one.line for one in _without_repeats([best, *_additions(ranked)])][:most]
-    return Choice(_in_reading_order(_led_in(chosen, lines, most)), probability(best.score, question.lang))
+    return Choice(_in_reading_order(_led_in(chosen, lines, most)), confidence)
 
 
 def _order(one: Scored) -> tuple[float, int, int]:
@@ -70,16 +71,16 @@ def _whole_question(question: Question, request: EngineRequest) -> str:
 
 
 def _straightest(ranked: Sequence[Scored]) -> Scored:
-    """Of sentences of one document that say as much of what was asked, the one that says least besides."""
+    """Of sentences that say as much of what was asked, the one that says least besides."""
     best = ranked[0]
     alike = [
         one
         for one in ranked
-        if one.line.passage.document_id == best.line.passage.document_id
+        if (one.coverage >= best.coverage or one.line.passage.document_id == best.line.passage.document_id)
         and (one is best or not one.line.columns)
         and one.detail >= best.detail
         and one.unexpected <= best.unexpected
-        and one.score >= _AS_GOOD * best.score
+        and one.score >= best.score - _AS_GOOD
     ]
     return min(alike, key=lambda one: one.wordy)
 

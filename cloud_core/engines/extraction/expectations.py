@@ -82,7 +82,7 @@ _OFFER = _expectation(
     | 卖.*(?:吗|么|不卖|没有) | 有(?:没有)?.*卖 | (?:可以|能|能够|能不能|可不可以).*(?:买(?![了过的]) | 购买) | 出售""",
     r"""\b(?:sells?|sold|sale|stocks?|stocked|offers?|offered|available|buy|bought|purchased?|orders?|range|costs?|price)\b
     | [€$£¥]\s?\d | \d\s?(?:€|euros?\b|欧元|美元|元) | 卖 | 售 | 购 | 买 | 价格 | 提供 | 供应""",
-    loss=0.6,
+    loss=0.75,
 )
 _ALL = (_OFFER, _PRICE, _WEIGHT, _HOURS, _DURATION, _LENGTH, _TEMPERATURE, _NUMBER)
 

@@ -12,7 +12,10 @@ from cloud_core.engines import make_engine
 from cloud_core.engines.base import EngineRequest
 from cloud_core.knowledge.base import KnowledgeBase
 from cloud_core.knowledge.ingest.formats import readers
+from cloud_core.knowledge.store import MIGRATIONS
 from cloud_core.messages import Citation, EngineEvent, Finished, HistoryItem, Lang, Outcome, Question, Role, Sentence
+from cloud_core.turns.grounding import Grounding
+from nearside.database import migrate, open_database
 from nearside.encoder import TextEncoder
 from tests.cloud_core.engines.conftest import DEMO
 
@@ -82,6 +85,86 @@ def source(document_id: str) -> str:
     if path.suffix in (".md", ".txt"):
         return squeezed(path.read_text(encoding="utf-8"))
     return squeezed("\n".join(block.text for block in readers()[path.suffix](path.read_bytes()).blocks))
+
+
+@pytest.mark.parametrize(
+    ("question", "lang", "file", "fact"),
+    [
+        ("Do you sell tents?", "en", "range.en", "tents for two to six people"),
+        ("Do you sell camping stoves?", "en", "range.en", "camping stoves"),
+        ("Do you stock sleeping bags?", "en", "range.en", "sleeping bags"),
+        ("Do you sell bikes?", "en", "range.en", "does not sell bicycles"),
+        ("你们卖头灯吗？", "zh", "range.zh", "出售头灯"),
+        ("你们卖帐篷吗？", "zh", "range.zh", "两人至六人帐篷"),
+        ("能买到气罐吗？", "zh", "range.zh", "出售气罐"),
+        ("卖不卖渔具？", "zh", "range.zh", "不卖渔具"),
+        ("How much does the Skua 3 cost?", "en", "range.en", "€479"),
+        ("What is the address of the Innsbruck shop?", "en", "stores.en", "Gratweg 21"),
+        ("因斯布鲁克店的地址是什么？", "zh", "stores.zh", "Gratweg 21"),
+    ],
+)
+async def test_what_customers_ask_every_day_is_answered_and_goes_out(
+    demo: KnowledgeBase, encoder: TextEncoder, question: str, lang: Lang, file: str, fact: str
+) -> None:
+    events = await answer(demo, encoder, question, lang)
+    assert is_right(events, {"file": file, "fact": fact}), events
+    grounding = Grounding(Question(question, lang), demo.look_up(question, lang, 8).passages)
+    assert all(grounding.check(event).holds for event in events if isinstance(event, Sentence))
+
+
+@pytest.mark.parametrize(
+    ("question", "lang"),
+    [
+        ("Do you sell washing machines?", "en"),
+        ("Do you sell wedding dresses?", "en"),
+        ("Do you sell dog food?", "en"),
+        ("你们卖洗衣机吗？", "zh"),
+        ("有卖钢琴吗？", "zh"),
+    ],
+)
+async def test_what_the_shop_does_not_speak_of_is_not_made_up(
+    demo: KnowledgeBase, encoder: TextEncoder, question: str, lang: Lang
+) -> None:
+    assert citations(await answer(demo, encoder, question, lang)) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "lang", "fact"),
+    [
+        ("What is the R-value of the Drift sleeping pad?", "en", "R-value of 4.2"),
+        ("Drift 防潮垫的 R 值是多少？", "zh", "4.2"),
+    ],
+)
+async def test_the_plain_statement_comes_before_what_is_said_in_passing(
+    demo: KnowledgeBase, encoder: TextEncoder, question: str, lang: Lang, fact: str
+) -> None:
+    first, *_ = await answer(demo, encoder, question, lang)
+    assert isinstance(first, Sentence) and fact in first.text and "6.2" not in first.text
+
+
+@pytest.mark.parametrize(
+    ("question", "fact"),
+    [
+        ("How hot should water be for green tea?", "70 °C"),
+        ("How long is black tea brewed?", "four minutes"),
+        ("How long does coffee need?", ""),
+        ("How much does green tea cost?", ""),
+        ("How hot is the sun?", ""),
+    ],
+)
+async def test_a_knowledge_base_of_one_short_document_answers_too(
+    tmp_path: Path, encoder: TextEncoder, question: str, fact: str
+) -> None:
+    (tmp_path / "tea.md").write_text(
+        "Green tea is brewed at 70 °C for two minutes. Black tea wants boiling water for four minutes.\n"
+    )
+    connection = open_database(tmp_path / "core.db", bytes(32))
+    migrate(connection, MIGRATIONS, tmp_path / "core.db")
+    knowledge = KnowledgeBase(connection, encoder)
+    knowledge.add(tmp_path / "tea.md")
+    quotes = [citation.quote for citation in citations(await answer(knowledge, encoder, question, "en"))]
+    connection.close()
+    assert any(fact in quote for quote in quotes) if fact else not quotes
 
 
 async def test_a_follow_up_is_answered_about_the_topic_before(demo: KnowledgeBase, encoder: TextEncoder) -> None:

@@ -8,6 +8,7 @@ from cloud_core.engines.base import Engine, EngineRequest, Term
 from cloud_core.engines.extraction.expectations import expected
 from cloud_core.engines.extraction.wording import NO_EVIDENCE
 from cloud_core.messages import EngineEvent, Finished, Lang, Outcome, Passage, Question, Sentence
+from cloud_core.turns.grounding import Grounding
 from nearside.encoder import TextEncoder
 from nearside.errors import EngineError, SettingsError
 
@@ -71,6 +72,14 @@ async def test_a_row_is_read_out_with_its_columns(engine: Engine) -> None:
     assert isinstance(event, Sentence)
     assert event.text == "According to «Size tables»: M — Chest: 88–95; Waist: 72–79."
     assert event.citations[0].quote == "M | 88–95 | 72–79"
+
+
+async def test_cells_of_a_row_without_columns_stay_apart(engine: Engine) -> None:
+    stores = passage("Stores\t|\tAddress\nInnsbruck\t|\tGratweg 21\t|\t+43 512 555 0103\t|\t1,650 m²", "Stores")
+    (event, _) = await events(engine, "What is the address of the Innsbruck store?", [stores])
+    assert isinstance(event, Sentence)
+    assert event.text.endswith("Innsbruck — Gratweg 21; +43 512 555 0103; 1,650 m².")
+    assert Grounding(Question("Innsbruck?", "en"), [stores]).check(event).holds
 
 
 async def test_markdown_stays_in_the_quote_and_not_in_the_answer(engine: Engine) -> None:

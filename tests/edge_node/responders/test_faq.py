@@ -53,11 +53,17 @@ async def test_two_close_entries_are_offered_as_a_question_back() -> None:
     assert (reply.source, reply.reason, reply.quick_replies) == (Source.FAQ, Reason.CLARIFY, ("returns?", "refunds?"))
 
 
-async def test_an_entry_that_is_likely_answers_once_the_core_has_found_nothing() -> None:
-    reply = await responder.likely(turn("en", ("faq:returns", 0.6)))
-    assert reply is not None
-    assert (reply.text, reply.source, reply.confidence) == ("returns!", Source.FAQ, 0.6)
-    assert await responder.likely(turn("en", ("faq:returns", 0.4))) is None
+@pytest.mark.parametrize(
+    ("confidence", "core_was_asked", "answers"),
+    [(0.65, True, True), (0.65, False, True), (0.5, True, True), (0.5, False, False), (0.4, True, False)],
+)
+async def test_an_entry_that_is_likely_answers_where_the_core_does_not(
+    confidence: float, core_was_asked: bool, answers: bool
+) -> None:
+    reply = await responder.likely(turn("en", ("faq:returns", confidence)), core_was_asked=core_was_asked)
+    assert (reply is not None) is answers
+    if reply is not None:
+        assert (reply.text, reply.source, reply.confidence) == ("returns!", Source.FAQ, confidence)
 
 
 async def test_a_reply_that_found_nothing_names_the_nearest_questions() -> None:
