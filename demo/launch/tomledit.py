@@ -8,7 +8,7 @@ from pathlib import Path
 
 from demo.launch.errors import LaunchError
 
-Value = str | int | bool | Mapping[str, "Value"]
+Value = str | int | float | bool | Mapping[str, "Value"]
 
 
 def set_keys(file: Path, values: Mapping[str, Value]) -> None:

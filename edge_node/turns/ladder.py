@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from edge_node.messages import Reply, Turn
@@ -13,6 +14,9 @@ from nearside.logs import failure, logger
 from nearside.origins import Reason, Source
 
 log = logger("turns")
+
+UNSURE = 0.85
+"""Below this confidence of the core's, an approved answer that is likely goes first."""
 
 Apologise = Callable[[Turn, Reason], Awaitable[Reply]]
 
@@ -52,9 +56,9 @@ class Ladder:
         """Raises UplinkError. Without `show` nothing is streamed: a late answer, or one that may be replaced."""
         likely = await self._approved.likely(turn, core_was_asked=True)
         reply = await self.core.answer(turn, None if likely else show)
-        if reply.reason is not Reason.NO_EVIDENCE:
-            return reply
-        return likely or await self._approved.suggest(turn, reply)
+        if likely and (reply.reason is Reason.NO_EVIDENCE or reply.confidence < UNSURE):
+            return replace(likely, state=reply.state)
+        return await self._approved.suggest(turn, reply) if reply.reason is Reason.NO_EVIDENCE else reply
 
 
 async def _unless(interrupted: asyncio.Event, work: "asyncio.Task[Reply]") -> Reply | None:

@@ -126,9 +126,7 @@ def largest_activations(fp32: Path, names: Sequence[str], ids: Iterable[Any]) ->
     probe = onnx.load(fp32)
     probe.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
     session = onnxruntime.InferenceSession(probe.SerializeToString())
-    seen = [
-        [np.abs(value[0]).max(0) for value in session.run(list(names), {"input_ids": row})] for row in ids
-    ]
+    seen = [[np.abs(value[0]).max(0) for value in session.run(list(names), {"input_ids": row})] for row in ids]
     return {name: np.max([row[index] for row in seen], axis=0) for index, name in enumerate(names)}
 
 

@@ -13,7 +13,7 @@ from edge_node.responders.base import Responder
 from edge_node.responders.fallback import Fallback
 from edge_node.storage.store import TenantStore
 from edge_node.turns.core_step import CoreStep
-from edge_node.turns.ladder import Ladder
+from edge_node.turns.ladder import Approved, Ladder
 from edge_node.turns.metrics import Metrics
 from edge_node.turns.room import TenantRoom
 from edge_node.turns.sender import Sender
@@ -102,11 +102,12 @@ async def staged(
     uplink: ScriptedUplink | None = None,
     limits: Limits | None = None,
     interrupts: Callable[[str], bool] = lambda text: text == "stop",
+    approved: Approved | None = None,
 ) -> AsyncIterator[Stage]:
     store = await TenantStore.open(folder / "edge.db", KEY)
     uplink = uplink or ScriptedUplink()
     core = CoreStep(uplink, b"k" * 32, 5.0)
-    ladder = Ladder(responders, core, faq.Responder({}, 0.75, "1"), Fallback({}).apologise)
+    ladder = Ladder(responders, core, approved or faq.Responder({}, 0.75, "1"), Fallback({}).apologise)
     room = TenantRoom(TENANT, store, NoSemantics(), ladder, interrupts)
     stage: Stage
 

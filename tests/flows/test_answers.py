@@ -14,7 +14,7 @@ pytestmark = pytest.mark.server
 DOCUMENTS = ROOT / "demo" / "documents"
 
 FAQ_PARAPHRASES = [
-    ("By when do I need to send back a jacket I did not use?", "returns"),
+    ("How many days do I have for sending back a jacket?", "60"),
     ("我买的东西多久之内可以退？", "60"),
     ("which ways can I pay", "PayPal"),
     ("你们支持哪些付款方式呀？", "支付宝"),
@@ -57,7 +57,7 @@ def test_a_variant_that_is_not_in_the_file_gets_the_approved_answer(demo: Demo, 
     assert question not in (ROOT / "demo" / "faq.yaml").read_text(encoding="utf-8")
     reply = reply_to(demo, question, f"faq-{question}")
     assert (reply["source"], reply["reason"], reply["final"]) == ("faq", "matched", True)
-    assert fact.lower() in reply["text"].lower() or fact == "returns"
+    assert fact.lower() in reply["text"].lower()
 
 
 @pytest.mark.parametrize("question", ["Where is my order 1042?", "订单1042到哪里了？", "has 1042 shipped yet"])

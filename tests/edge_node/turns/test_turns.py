@@ -264,3 +264,29 @@ async def test_attachments_are_kept_with_the_message_and_belong_to_it(tmp_path: 
         else:
             with pytest.raises(Refused):
                 await stage.turns.accept(TENANT, replace(message, attachments=()))
+
+
+class Likely:
+    """Approved answers with one that is likely."""
+
+    async def likely(self, turn: Turn, *, core_was_asked: bool) -> Reply | None:
+        return Reply("approved", Source.FAQ, Reason.MATCHED, 0.5) if core_was_asked else None
+
+    async def suggest(self, turn: Turn, reply: Reply) -> Reply:
+        return reply
+
+
+@pytest.mark.parametrize(
+    ("grounded", "confidence", "source"), [(True, 0.95, "core"), (True, 0.6, "faq"), (False, 0.95, "faq")]
+)
+async def test_a_likely_approved_answer_goes_before_an_unsure_one_of_the_core(
+    tmp_path: Path, grounded: bool, confidence: float, source: str
+) -> None:
+    uplink = ScriptedUplink(
+        Sentence(1, 0, "It weighs 2.9 kg."), replace(ANSWER, grounded=grounded, confidence=confidence)
+    )
+    async with staged(tmp_path, uplink=uplink, approved=Likely()) as stage:
+        await stage.say("how heavy?")
+        body = (await stage.settle(1))[0].event.body
+    assert body["source"] == source
+    assert stage.drafts == []
