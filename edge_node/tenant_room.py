@@ -66,7 +66,7 @@ async def open_room(tenant_id: str, content_folder: Path, means: Means, stack: c
     return TenantRoom(
         tenant=tenant_of(tenant_id, content),
         store=store,
-        semantics=Semantics(means.encoder, index, means.encoding),
+        semantics=Semantics(index, means.encoding),
         ladder=Ladder((business, approved), core, approved, Fallback(entries).apologise),
         interrupts=content.rules.interrupts,
     )

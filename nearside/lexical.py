@@ -56,11 +56,21 @@ _STOP_ZH = frozenset(
     时候 现在 目前 今天 需要 应该 应当 必须 好 好的 行 谢谢 多谢 感谢 你好 您好 麻烦 帮 帮忙 告诉 知道
     想要 想问 了解 一些 一点 有点 些 种 样 做 弄 办 去 来 用 说 看 呗 嘞 哈 喽 噢 哪位 亲 一般""".split()
 )
+_WORD = 24  # characters; the same words are asked for again and again, and short texts are cheap to keep
 _VOWEL = re.compile("[aeiouy]")
 
 
 def normalise(text: str) -> str:
     """NFKC and casefold, CJK punctuation as ASCII, invisible and bidi characters gone, white space single."""
+    return _normalise_word(text) if len(text) <= _WORD else _normalise(text)
+
+
+@lru_cache(maxsize=8192)
+def _normalise_word(word: str) -> str:
+    return _normalise(word)
+
+
+def _normalise(text: str) -> str:
     text = text.encode("utf-8", "ignore").decode("utf-8")
     for _ in range(_FOLD_LIMIT):  # folding can create what folds again; two rounds settle almost everything
         folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())

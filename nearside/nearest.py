@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import pairwise
 from math import log1p
 from pathlib import Path
@@ -12,11 +13,11 @@ from numpy.typing import NDArray
 from nearside.asking import fingerprint, question_of
 from nearside.confidence import ALMOST_CERTAIN, CERTAIN, WEIGHTS, Evidence, probability
 from nearside.encoder import Encoding, TextEncoder
-from nearside.labelling import LabelModel
+from nearside.labelling import RECIPE, LabelModel
 from nearside.lexical import char_ngrams, has_cjk, language_of, normalise
 from nearside.postings import Postings, Vocabulary, content_terms, elsewhere
 from nearside.spelling import LostCharacter, Spelling
-from nearside.vectors import encode_cached
+from nearside.vectors import encode_cached, read_weights, write_weights
 
 Floats = NDArray[np.float32]
 
@@ -56,8 +57,14 @@ class _Likeness:
 
 
 class NearestIndex:
-    def __init__(self, examples: Sequence[Example], encodings: Sequence[Encoding], encoder: TextEncoder) -> None:
-        """`encodings` are those of the examples' questions (see `question_of`)."""
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        encodings: Sequence[Encoding],
+        encoder: TextEncoder,
+        models: Path | None = None,
+    ) -> None:
+        """`encodings` are those of the examples' questions (see `question_of`); `models` keeps the trained model."""
         order = sorted(range(len(examples)), key=lambda index: examples[index].label)
         self._encoder = encoder
         self._examples = [examples[index] for index in order]
@@ -71,18 +78,19 @@ class NearestIndex:
         self._spelling = Spelling(questions, encoder.is_word)
         self._by_text, self._by_question = self._unambiguous(normalise), self._unambiguous(fingerprint)
         self._shortened = LostCharacter(self._by_question)
-        self._model = self._train(questions)
+        self._model = self._kept_model(questions, models) or self._train(questions, models)
 
     @classmethod
     def build(cls, examples: Sequence[Example], encoder: TextEncoder, cache: Path | None = None) -> "NearestIndex":
-        """`cache` keeps the vectors between starts; it may be missing, older or damaged."""
+        """`cache` keeps the vectors, and a file beside it the model; they may be missing, older or damaged."""
         questions = [question_of(example.text) for example in examples]
-        return cls(examples, encode_cached(questions, encoder, cache), encoder)
+        models = cache.with_suffix(".model.npz") if cache else None
+        return cls(examples, encode_cached(questions, encoder, cache), encoder, models)
 
-    def query(self, text: str, encoding: Encoding, limit: int = 3) -> list[Match]:
-        """The best labels, best first. `encoding` is that of `text`."""
+    def query(self, text: str, encoding: Encoding | None = None, limit: int = 3) -> list[Match]:
+        """The best labels, best first. `encoding` is that of `text`, where it is known."""
         question = self._spelling.repair(question_of(text))
-        if question != text:
+        if encoding is None or question != text:
             encoding = self._encoder.encode(question)
         weights = _weights(question, encoding)
         same, sure = self._same(text, question)
@@ -128,14 +136,28 @@ class NearestIndex:
         question = Vocabulary(terms)
         return self._words.share(wanted, map(question.knows, wanted))
 
-    def _train(self, questions: Sequence[str]) -> LabelModel:
+    def _kept_model(self, questions: Sequence[str], models: Path | None) -> LabelModel | None:
+        weights = read_weights(models, self._recipe(questions)) if models else None
+        return None if weights is None or len(weights) != len(questions) else LabelModel(weights)
+
+    def _train(self, questions: Sequence[str], models: Path | None) -> LabelModel:
         rows = [
             self._likeness(question, terms, vector).blended
             for question, terms, vector in zip(questions, self._contents, self._vectors, strict=True)
         ]
         places = [place for place, group in enumerate(self._groups) for _ in group]
         size = len(questions)
-        return LabelModel(np.array(rows, dtype=np.float32).reshape(size, size), np.array(places, dtype=np.int64))
+        likeness = np.array(rows, dtype=np.float32).reshape(size, size)
+        model = LabelModel.train(likeness, np.array(places, dtype=np.int64))
+        if models:
+            write_weights(models, self._recipe(questions), model.weights)
+        return model
+
+    def _recipe(self, questions: Sequence[str]) -> str:
+        """What the model is made of: the same gives the same."""
+        labels = [example.label for example in self._examples]
+        said = repr((RECIPE, self._encoder.fingerprint, labels, list(questions)))
+        return sha256(said.encode("utf-8", "replace")).hexdigest()
 
     def _same(self, text: str, question: str) -> tuple[str | None, float]:
         """The label of the example that the text as good as equals, and how sure that is."""

@@ -6,10 +6,14 @@ import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nearside.encoder import DIMENSIONS, Encoding, TextEncoder
+
+Floats = NDArray[np.float32]
 
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
@@ -25,6 +29,22 @@ def encode_cached(texts: Sequence[str], encoder: TextEncoder, cache: Path | None
         with suppress(OSError):  # a full or read-only disk costs the next start time, nothing else
             _write(cache, wanted)
     return [wanted[key] for key in keys]
+
+
+def read_weights(file: Path, recipe: str) -> Floats | None:
+    """What `write_weights` kept under the same recipe; None where there is nothing sound."""
+    try:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
+            weights: Floats = stored["weights"]
+            is_same = str(stored["recipe"]) == recipe
+    except _DAMAGED:
+        return None
+    return weights if is_same and weights.dtype == np.float32 and weights.ndim == 2 else None
+
+
+def write_weights(file: Path, recipe: str, weights: Floats) -> None:
+    with suppress(OSError):  # as above
+        _save(file, recipe=np.array(recipe), weights=weights)
 
 
 def _key(text: str, encoder: TextEncoder) -> str:
@@ -49,16 +69,21 @@ def _read(cache: Path) -> dict[str, Encoding]:
 
 
 def _write(cache: Path, encodings: dict[str, Encoding]) -> None:
-    part = cache.with_name(f"{cache.name}.{os.getpid()}.part")
-    cache.parent.mkdir(parents=True, exist_ok=True)
+    _save(
+        cache,
+        keys=np.array(list(encodings), dtype="U64"),
+        vectors=np.array([encoding.vector for encoding in encodings.values()], dtype=np.float32),
+        unknown=np.array([encoding.unknown_share for encoding in encodings.values()]),
+    )
+
+
+def _save(path: Path, **arrays: NDArray[Any]) -> None:
+    """Whole or not at all."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with part.open("wb") as file:
-            np.savez(
-                file,
-                keys=np.array(list(encodings), dtype="U64"),
-                vectors=np.array([encoding.vector for encoding in encodings.values()], dtype=np.float32),
-                unknown=np.array([encoding.unknown_share for encoding in encodings.values()]),
-            )
-        part.replace(cache)
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 
 from edge_node.messages import Turn
-from nearside.encoder import TextEncoder
 from nearside.nearest import Match, NearestIndex
 
 FAQ = "faq:"
@@ -20,8 +19,8 @@ REMEMBERED = 10_000
 class Semantics:
     """`thread` is the encoder's: it runs one text at a time, off the event loop."""
 
-    def __init__(self, encoder: TextEncoder, index: NearestIndex, thread: ThreadPoolExecutor) -> None:
-        self._encoder, self._index, self._thread = encoder, index, thread
+    def __init__(self, index: NearestIndex, thread: ThreadPoolExecutor) -> None:
+        self._index, self._thread = index, thread
         self._known: OrderedDict[bytes, list[Match]] = OrderedDict()
 
     def nearest(self, text: str) -> Callable[[], Awaitable[Sequence[Match]]]:
@@ -43,7 +42,7 @@ class Semantics:
             self._known.popitem(last=False)
 
     def _query(self, text: str) -> list[Match]:
-        return self._index.query(text, self._encoder.encode(text), limit=CANDIDATES)
+        return self._index.query(text, limit=CANDIDATES)
 
 
 async def nearest_intent(turn: Turn) -> tuple[str, float] | None:

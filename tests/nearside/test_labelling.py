@@ -10,12 +10,12 @@ LIKENESS = np.array([[1, 0.8, 0.1], [0.8, 1, 0.1], [0.1, 0.1, 1]], dtype=np.floa
 
 
 def test_an_example_scores_highest_for_its_own_label() -> None:
-    model = LabelModel(LIKENESS, np.array([0, 0, 1]))
+    model = LabelModel.train(LIKENESS, np.array([0, 0, 1]))
     assert [int(np.argmax(model.scores(row))) for row in LIKENESS] == [0, 0, 1]
 
 
 def test_training_twice_gives_the_same_scores() -> None:
-    first, second = (LabelModel(LIKENESS, np.array([0, 0, 1])).scores(LIKENESS[0]) for _ in range(2))
+    first, second = (LabelModel.train(LIKENESS, np.array([0, 0, 1])).scores(LIKENESS[0]) for _ in range(2))
     assert np.array_equal(first, second)
 
 
