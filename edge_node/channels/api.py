@@ -139,7 +139,6 @@ class Channel(LiveChannel):
                     return
                 if frame["type"] in ("message", "reply") and frame["event_id"] <= after:
                     continue
-                after = frame.get("event_id", after)
                 yield _server_sent(frame)
 
     def _authorised(self, request: Request) -> Tenant:

@@ -63,6 +63,17 @@ class Writer:
             if group:
                 self._commit(group)
                 self._loop.call_soon_threadsafe(_settle, group)
+            elif self.condition is not None:
+                self._probe()
+
+    def _probe(self) -> None:
+        """While the store refuses and nobody writes: a real write that changes nothing tells when it is well again."""
+        try:
+            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+            self._connection.execute(f"PRAGMA user_version = {version}")
+            self.condition = None
+        except SqliteError as error:
+            self.condition = str(error)
 
     def _next_group(self, open_for_more: bool) -> tuple[list[_Waiting], bool]:
         group: list[_Waiting] = []

@@ -7,6 +7,7 @@ import pytest
 from edge_node.storage.writer import Writer
 from nearside.database import Connection, open_database
 from nearside.errors import Refused, StorageError
+from tests.edge_node.stage import until
 
 pytestmark = pytest.mark.unit
 
@@ -66,8 +67,8 @@ async def test_a_full_store_refuses_says_why_and_recovers(tmp_path: Path) -> Non
         await writer.run(fill)
     assert writer.condition is not None
     connection.execute("PRAGMA max_page_count = 100000")
+    await until(lambda: writer.condition is None)
     await writer.run(insert(1))
-    assert writer.condition is None
     await writer.close()
 
 
