@@ -95,6 +95,19 @@ def test_a_reply_is_formatted_with_paragraphs_lists_bold_and_links(chat: Chat, s
     expect(text.locator("ol")).to_have_attribute("start", "3")
 
 
+def test_the_choices_of_the_last_reply_can_be_tapped_and_then_go_away(chat: Chat, stand_in: StandIn) -> None:
+    stand_in.answer("cancel it", Reply("Shall I?", {"quick_replies": ["Yes, cancel", "<b>No</b>", "", 5]}))
+    stand_in.answer("Yes, cancel", Reply("Done."))
+    chat.open()
+    chat.say("cancel it")
+    choices = chat.replies.last.get_by_role("button")
+    expect(choices).to_have_text(["Yes, cancel", "<b>No</b>"])
+    choices.first.click()
+    expect(chat.replies.last).to_contain_text("Done.")
+    expect(chat.page.locator(".row .chip:visible")).to_have_count(0)
+    assert stand_in.received[-1] == "Yes, cancel"
+
+
 def test_a_reload_keeps_the_conversation(chat: Chat, stand_in: StandIn) -> None:
     chat.open()
     chat.say("hello")

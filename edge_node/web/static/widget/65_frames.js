@@ -17,23 +17,27 @@ function readMessage(value) {
   return { id: readText(value.id), text: readText(value.text), at: readDate(value.at), eventId: value.event_id };
 }
 
+function readChoices(value) {
+  return (Array.isArray(value) ? value : []).filter((one) => typeof one === "string" && one.trim()).slice(0, 6);
+}
+
 function readReply(value) {
   const citations = Array.isArray(value.citations) ? value.citations : [];
   return {
     eventId: value.event_id, turnId: String(value.turn_id), text: readText(value.text), source: readText(value.source),
     citations: citations.filter((one) => one && typeof one === "object").map(readCitation),
     final: value.final !== false, quotes: readText(value.quotes), at: readDate(value.at),
+    choices: readChoices(value.quick_replies),
   };
 }
 
 function readTenant(value) {
   const tenant = value && typeof value === "object" ? value : {};
-  const suggestions = Array.isArray(tenant.suggestions) ? tenant.suggestions : [];
   return {
     name: readText(tenant.name),
     greeting: readText(tenant.greeting),
     color: COLOUR.test(readText(tenant.color)) ? tenant.color : null,
-    suggestions: suggestions.filter((one) => typeof one === "string" && one.trim()).slice(0, 6),
+    suggestions: readChoices(tenant.suggestions),
   };
 }
 

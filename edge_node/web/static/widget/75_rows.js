@@ -1,7 +1,7 @@
 // One row per message. A row is drawn from its item alone, so a change of language or state redraws it.
 
 function drawRow(item, words, actions) {
-  return item.side === "own" ? drawOwn(item, words, actions) : drawReply(item, words);
+  return item.side === "own" ? drawOwn(item, words, actions) : drawReply(item, words, actions);
 }
 
 function drawOwn(item, words, actions) {
@@ -23,7 +23,12 @@ function drawDelivery(item, words, actions) {
   return meta;
 }
 
-function drawReply(item, words) {
+function drawChoices(choices, label, ask) {
+  const chips = choices.map((text) => el("button", { type: "button", class: "chip", dir: "auto", click: () => ask(text) }, text));
+  return el("div", { class: "chips", role: "group", "aria-label": label }, ...chips);
+}
+
+function drawReply(item, words, actions) {
   const bubble = el("div", { class: "bubble", dir: "auto" }, hidden(words.reply));
   if (item.quotes) bubble.append(drawQuestion(item.quotes, words));
   bubble.append(el("div", { class: "text" }, formatted(item.text)));
@@ -34,6 +39,7 @@ function drawReply(item, words) {
     bubble.append(drawPromise(item, words));
   }
   row.append(drawOrigin(item, words));
+  if (item.choices.length) row.append(drawChoices(item.choices, words.choices, actions.ask));
   return row;
 }
 

@@ -52,9 +52,7 @@ class Greeting {
     const parts = [];
     if (tenant.greeting) parts.push(el("div", { class: "greeting-text", dir: "auto" }, formatted(tenant.greeting)));
     if (withSuggestions && tenant.suggestions.length) {
-      const chips = tenant.suggestions.map((text) =>
-        el("button", { type: "button", class: "chip", dir: "auto", click: () => this.ask(text) }, text));
-      parts.push(el("div", { class: "chips", role: "group", "aria-label": words.suggestions }, ...chips));
+      parts.push(drawChoices(tenant.suggestions, words.suggestions, this.ask));
     }
     this.node.replaceChildren(...parts);
   }

@@ -49,12 +49,13 @@ class NearsideChat extends HTMLElement {
       askFresh: () => parts.question.open(),
       close: () => this.close(),
     }, { closable: !config.mount });
-    const actions = { retry: (id) => { this.session.retry(id); parts.composer.focus(); } };
+    const ask = (text) => { this.#send(text); parts.composer.focus(); };
+    const actions = { ask, retry: (id) => { this.session.retry(id); parts.composer.focus(); } };
     const transcript = new Transcript(actions, this.words);
     const parts = {
       header, transcript,
       composer: new Composer((text) => this.#send(text), this.words),
-      greeting: new Greeting(transcript.greeting, (text) => { this.#send(text); parts.composer.focus(); }),
+      greeting: new Greeting(transcript.greeting, ask),
       question: new Question((yes) => this.#freshAnswered(yes)),
       launcher: config.mount ? null : new Launcher(() => this.#setOpen(!this.#isOpen, true)),
       banner: el("div", { class: "banner", role: "alert", hidden: true }),
