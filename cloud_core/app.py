@@ -1,21 +1,18 @@
 """The core's parts list: the only place where its rooms meet."""
 
 import asyncio
-import importlib
-import importlib.util
 import signal
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary
 
-from cloud_core.engines.base import Engine
+from cloud_core.engines import make_engine
 from cloud_core.knowledge.base import KnowledgeBase
 from cloud_core.knowledge.store import MIGRATIONS as KNOWLEDGE
-from cloud_core.settings import CoreSettings, EngineSettings
+from cloud_core.settings import CoreSettings
 from cloud_core.tenants import KEY_OWNER, Tenant, Tenants
 from cloud_core.turns.claims import MIGRATIONS as CLAIMS
 from nearside.encoder import TextEncoder
-from nearside.errors import SettingsError
 from nearside.http_server import serving
 from nearside.logs import configure_logging, failure, log_loop_errors, logger
 from nearside.ownership import sole_owner
@@ -38,17 +35,6 @@ class Part(Protocol):
 def open_tenants(settings: CoreSettings) -> Tenants:
     """Raises StorageError where the node's key is gone: a fresh one would open nothing."""
     return Tenants(settings.data, KeyRing(settings.node_key, KEY_OWNER), {"knowledge": KNOWLEDGE, "turns": CLAIMS})
-
-
-def open_engine(settings: EngineSettings, encoder: TextEncoder) -> Engine:
-    """The class `Engine` of the file that `kind` names."""
-    name = f"cloud_core.engines.{settings.kind}"
-    if not settings.kind.isidentifier() or settings.kind == "base" or importlib.util.find_spec(name) is None:
-        raise SettingsError(
-            f'no engine called "{settings.kind}"', where="engine.kind", hint='"extractive" is always there'
-        )
-    engine: Engine = importlib.import_module(name).Engine(settings.options, encoder)
-    return engine
 
 
 class Libraries:
@@ -86,7 +72,7 @@ async def serve(settings: CoreSettings) -> None:
         page, admin = operations_app(conditions, registry), settings.admin
         await parts.enter_async_context(serving(page, admin.host, admin.port, what="admin"))
         encoder, _ = await asyncio.gather(asyncio.to_thread(TextEncoder), _start_nats(parts, settings, conditions))
-        engine = open_engine(settings.engine, encoder)
+        engine = make_engine(settings.engine.kind, settings.engine.options, encoder)
         conditions.report("engine", True, detail=settings.engine.kind)
         turns = Turns(Libraries(encoder).of, lambda _tenant: (settings.engine.kind, engine), counters.count_withheld)
         tls = server_context(settings.https.cert, settings.https.key)

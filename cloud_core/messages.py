@@ -110,6 +110,3 @@ class Delta:
     revision: int
     sequence: int
     text: str
-
-
-TurnEvent = Delta | ToolRequest | Answer

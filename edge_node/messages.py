@@ -14,6 +14,8 @@ Lang = Literal["en", "zh"]
 Owner = Literal["bot", "agent"]
 Role = Literal["customer", "assistant", "agent"]
 
+ACCOUNT = "default"
+"""The one account of a channel that has no others."""
 TEXT_LIMIT = 8_000
 """Characters of one inbound message."""
 Says = Annotated[str, StringConstraints(min_length=1, max_length=TEXT_LIMIT, pattern=r"\S")]
@@ -198,10 +200,6 @@ class Accept(Protocol):
     """The door: commits the message, then returns. Raises Refused before anything is stored."""
 
     async def __call__(self, tenant: Tenant, inbound: Inbound) -> Accepted: ...
-
-
-CallTool = Callable[[str, Mapping[str, Any], str], Awaitable[Any]]
-"""`await call_tool(name, arguments, call_id)` → the mapped result; raises ToolError."""
 
 
 def message_body(message: Inbound, at: float) -> dict[str, Any]:

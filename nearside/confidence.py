@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 
+DEFAULT_THRESHOLD = 0.75
 CERTAIN = 0.99
 ALMOST_CERTAIN = 0.9
 UNDECIDED = 0.5  # the most that a label gets which another one equals

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, RootModel, ValidationError, field_validator, model_validator
 
+from nearside.confidence import DEFAULT_THRESHOLD
 from nearside.errors import ContentError
 from nearside.hours import BusinessHours, HoursSettings
 from nearside.operator_files import (
@@ -57,7 +58,7 @@ class Contact(Written):
 
 
 class FaqSettings(Written):
-    threshold: float = Field(default=0.75, ge=0, le=1)
+    threshold: float = Field(default=DEFAULT_THRESHOLD, ge=0, le=1)
 
 
 class Branding(Written):

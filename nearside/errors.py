@@ -6,7 +6,6 @@ NearsideError
 ├── StorageError       the store refuses (full, read-only, locked, newer schema, wrong key)
 ├── ModelError         a model file is missing or altered
 ├── ToolError          a tool call failed
-│   └── ToolTimeout    … because the business API did not answer in time (retryable)
 ├── UplinkError        the core could not take or finish a turn (carries a Reason)
 ├── EngineError        a model runtime failed
 └── Refused            a request is turned away at the door (carries an HTTP status)
@@ -43,10 +42,6 @@ class ModelError(NearsideError):
 
 class ToolError(NearsideError):
     pass
-
-
-class ToolTimeout(ToolError):
-    retryable = True
 
 
 class UplinkError(NearsideError):

@@ -21,7 +21,6 @@ from nearside.vectors import encode_cached, read_weights, write_weights
 
 Floats = NDArray[np.float32]
 
-DEFAULT_THRESHOLD = 0.75
 _UNKNOWN_LIMIT = 0.5  # above it a vector says nothing about its text
 _MEANING, _WORDS, _WORDING = np.float32(0.7), np.float32(0.15), np.float32(0.15)
 

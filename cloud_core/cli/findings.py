@@ -6,7 +6,8 @@ from pathlib import Path
 from cryptography import x509
 
 from cloud_core import settings as core_settings
-from cloud_core.app import open_engine, open_tenants
+from cloud_core.app import open_tenants
+from cloud_core.engines import make_engine
 from cloud_core.fleet.nats import find_program
 from cloud_core.settings import CoreSettings
 from nearside import findings
@@ -67,7 +68,7 @@ def _broker(settings: CoreSettings) -> Iterator[Finding]:
 
 def _engine(settings: CoreSettings) -> Iterator[Finding]:
     try:
-        open_engine(settings.engine, TextEncoder())
+        make_engine(settings.engine.kind, settings.engine.options, TextEncoder())
     except NearsideError as error:
         yield Finding("error", str(error))
 

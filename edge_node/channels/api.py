@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from edge_node.channels.feed import Frame, Subscription, feed_key
-from edge_node.channels.live import ACCOUNT, LiveChannel, event_frame, message_frame
-from edge_node.messages import TEXT_LIMIT, Accept, Accepted, Inbound, Lang, Says, Tenant
+from edge_node.channels.live import LiveChannel, event_frame, message_frame
+from edge_node.messages import ACCOUNT, TEXT_LIMIT, Accept, Accepted, Inbound, Lang, Says, Tenant
 from edge_node.web.limits import read_body
 from nearside.errors import Refused
 from nearside.ids import new_id

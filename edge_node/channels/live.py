@@ -7,8 +7,6 @@ from edge_node.channels.base import Channel
 from edge_node.channels.feed import Frame, feed_key
 from edge_node.messages import Accepted, Conversation, Delivery, Draft, Event, Inbound, Tenant, message_body
 
-ACCOUNT = "default"
-
 
 def prefix(channel: str, thread: str) -> str:
     """Browsers choose their message ids, so these are told apart by conversation."""

@@ -16,8 +16,8 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from edge_node.channels.feed import Frame, Subscription, feed_key
-from edge_node.channels.live import ACCOUNT, LiveChannel, event_frame, message_frame, prefix
-from edge_node.messages import TEXT_LIMIT, Accept, Inbound, Lang, Says, Tenant
+from edge_node.channels.live import LiveChannel, event_frame, message_frame, prefix
+from edge_node.messages import ACCOUNT, TEXT_LIMIT, Accept, Inbound, Lang, Says, Tenant
 from edge_node.web.problems import problem
 from edge_node.web.widget import chat_page, chat_page_policy, widget_etag, widget_source
 from nearside.errors import Refused

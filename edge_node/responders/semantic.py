@@ -28,7 +28,9 @@ class Semantics:
         key = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
         async def look_up() -> Sequence[Match]:
-            if (known := self._known.get(key)) is None:
+            if (known := self._known.get(key)) is not None:
+                self._known.move_to_end(key)
+            else:
                 known = await asyncio.get_running_loop().run_in_executor(self._thread, self._query, text)
                 self._remember(key, known)
             return known

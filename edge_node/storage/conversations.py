@@ -4,11 +4,10 @@ import hmac
 from collections.abc import Mapping
 from hashlib import sha256
 
-from edge_node.messages import Conversation, Event, Owner, Tenant
+from edge_node.messages import ACCOUNT, Conversation, Event, Owner, Tenant
 from edge_node.storage.store import TenantStore
 
 PAGE = 200
-ACCOUNT = "default"
 
 
 class Conversations:

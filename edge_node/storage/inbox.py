@@ -108,11 +108,9 @@ def load(db: Connection, turn_id: str) -> LoadedTurn | None:
 
 
 def open_turns(db: Connection) -> list[OpenTurn]:
+    """In the order of their arrival."""
     rows = db.execute(
-        "SELECT turn_id, event_id, conversation_id, status FROM inbox WHERE status IN ('queued', 'deferred')"
-        " ORDER BY event_id"
+        "SELECT turn_id, conversation_id, received_at, status = 'deferred' FROM inbox"
+        " WHERE status IN ('queued', 'deferred') ORDER BY event_id"
     )
-    return [
-        OpenTurn(turn_id, event_id, conversation, status == "deferred")
-        for turn_id, event_id, conversation, status in rows
-    ]
+    return [OpenTurn(turn_id, conversation, at, bool(deferred)) for turn_id, conversation, at, deferred in rows]

@@ -22,8 +22,8 @@ class OpenTurn:
     """A turn of the inbox that has not ended."""
 
     turn_id: str
-    event_id: int
     conversation_id: str
+    received_at: float
     deferred: bool
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from nearside.database import Connection, IntegrityError, SqliteError
-from nearside.errors import NearsideError, StorageError
+from nearside.errors import StorageError
 
 T = TypeVar("T")
 Job = Callable[[Connection], Any]
@@ -100,12 +100,15 @@ class Writer:
             self._give_up(group, error)
 
     def _run_one(self, waiting: _Waiting, alone: bool) -> None:
+        """A job's own failure is its caller's and undoes that job; the store's ends the group."""
         execute = self._connection.execute
         if not alone:
             execute("SAVEPOINT job")
         try:
             waiting.outcome = waiting.job(self._connection)
-        except (NearsideError, IntegrityError) as error:
+        except Exception as error:
+            if isinstance(error, SqliteError) and not isinstance(error, IntegrityError):
+                raise
             waiting.error = error
             if alone:
                 execute("ROLLBACK")

@@ -9,7 +9,6 @@ from edge_node.messages import Reply, Turn
 from edge_node.turns.room import TenantRoom
 from edge_node.turns.serial import Serial
 from edge_node.turns.texts import EXPIRED
-from nearside.errors import NearsideError
 from nearside.logs import failure, logger
 from nearside.origins import Reason, Source
 
@@ -28,8 +27,13 @@ class _Promise:
     room: TenantRoom
     conversation_id: str
     turn_id: str
+    expires_at: float
     not_before: float = 0.0
     wait_s: float = EVERY_S
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at < time.time()
 
 
 class Deferred:
@@ -45,8 +49,8 @@ class Deferred:
         promises = (*self._waiting.values(), *self._under_way.values())
         return sum(promise.room.tenant.id == tenant_id for promise in promises)
 
-    def add(self, room: TenantRoom, conversation_id: str, turn_id: str) -> None:
-        self._waiting[turn_id] = _Promise(room, conversation_id, turn_id)
+    def add(self, room: TenantRoom, conversation_id: str, turn_id: str, received_at: float) -> None:
+        self._waiting[turn_id] = _Promise(room, conversation_id, turn_id, received_at + self._expiry_s)
 
     async def run(self) -> None:
         """Forever: look whether the core is back, and answer what waits for it."""
@@ -57,7 +61,7 @@ class Deferred:
                 tenant_id = promise.room.tenant.id
                 if tenant_id not in is_up:
                     is_up[tenant_id] = await promise.room.ladder.core.is_up()
-                if is_up[tenant_id] or await self._is_over(promise):
+                if is_up[tenant_id] or promise.is_expired:
                     self._submit(promise)
 
     def _submit(self, promise: _Promise) -> None:
@@ -65,18 +69,9 @@ class Deferred:
         key = (promise.room.tenant.id, promise.conversation_id)
         self._serial.submit(key, lambda: self._answer(promise))
 
-    async def _is_over(self, promise: _Promise) -> bool:
-        """Whether the turn ends without the core: too late, or an agent has the conversation."""
-        try:
-            turn = await promise.room.turn(promise.turn_id)
-        except NearsideError as error:
-            log.warning("deferred_turn_waits", turn_id=promise.turn_id, error=failure(error))
-            return False
-        return turn is None or self._is_expired(turn) or turn.owner == "agent"
-
     async def _answer(self, promise: _Promise) -> None:
         try:
-            await self._keep(promise.room, promise.turn_id)
+            await self._keep(promise)
         except Exception as error:
             promise.wait_s = min(2 * promise.wait_s, LONGEST_WAIT_S)
             promise.not_before = time.monotonic() + promise.wait_s
@@ -85,20 +80,18 @@ class Deferred:
         finally:
             del self._under_way[promise.turn_id]
 
-    async def _keep(self, room: TenantRoom, turn_id: str) -> None:
-        turn = await room.turn(turn_id)
+    async def _keep(self, promise: _Promise) -> None:
+        room = promise.room
+        turn = await room.turn(promise.turn_id)
         if turn is None:
             return
         if turn.owner == "agent":
-            await room.store.drop(turn_id, Reason.AGENT_OWNS.value, time.time())
+            await room.store.drop(turn.turn_id, Reason.AGENT_OWNS.value, time.time())
             return
         started = time.perf_counter()
-        await self._end(room, turn, replace(await self._reply(room, turn), quotes=turn.text), started)
+        reply = _notice(turn) if promise.is_expired else await room.ladder.ask_core(turn, None)
+        await self._end(room, turn, replace(reply, quotes=turn.text), started)
 
-    async def _reply(self, room: TenantRoom, turn: Turn) -> Reply:
-        if self._is_expired(turn):
-            return Reply(EXPIRED[turn.lang], Source.FALLBACK, Reason.EXPIRED, confidence=0.0)
-        return await room.ladder.ask_core(turn, None)
 
-    def _is_expired(self, turn: Turn) -> bool:
-        return time.time() - turn.received_at > self._expiry_s
+def _notice(turn: Turn) -> Reply:
+    return Reply(EXPIRED[turn.lang], Source.FALLBACK, Reason.EXPIRED, confidence=0.0)

@@ -45,9 +45,9 @@ class Sender:
                 return
             except StorageError as error:
                 log.error("delivery_waits_for_store", event_id=ended.event.id, error=failure(error))
-            except NearsideError as error:
+            except Exception as error:
                 log.warning("delivery_failed", event_id=ended.event.id, attempt=attempt, error=failure(error))
-                if not error.retryable:
+                if not (isinstance(error, NearsideError) and error.retryable):
                     break
             await asyncio.sleep(min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt) * random.uniform(0.5, 1.0))  # noqa: S311
         store.mark_failed(ended.event.id, "gave_up", time.time())

@@ -94,8 +94,11 @@ class Turns:
                 self._sender.send(room.tenant, room.store, ended, resent=True)
             for open_turn in await room.store.open_turns():
                 resumed += 1
-                take_up = self.deferred.add if open_turn.deferred else self._submit
-                take_up(room, open_turn.conversation_id, open_turn.turn_id)
+                conversation_id, turn_id = open_turn.conversation_id, open_turn.turn_id
+                if open_turn.deferred:
+                    self.deferred.add(room, conversation_id, turn_id, open_turn.received_at)
+                else:
+                    self._submit(room, conversation_id, turn_id)
         return resumed
 
     async def drain(self, timeout_s: float) -> None:
@@ -152,7 +155,7 @@ class Turns:
             return
         self._metrics.ended(room.tenant.id, reply, took_ms / 1000)
         if not reply.final:
-            self.deferred.add(room, turn.conversation.id, turn.turn_id)
+            self.deferred.add(room, turn.conversation.id, turn.turn_id, turn.received_at)
         self._sender.send(room.tenant, room.store, ended)
 
     async def _give_up(self, room: TenantRoom, turn_id: str) -> None:

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nearside.confidence import DEFAULT_THRESHOLD
 from nearside.encoder import Encoding, TextEncoder
-from nearside.nearest import DEFAULT_THRESHOLD, Example, Match, NearestIndex
+from nearside.nearest import Example, Match, NearestIndex
 
 pytestmark = pytest.mark.unit
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from nearside.confidence import DEFAULT_THRESHOLD
 from nearside.encoder import TextEncoder
 from nearside.lexical import has_cjk, language_of
-from nearside.nearest import DEFAULT_THRESHOLD, Example, Match, NearestIndex
+from nearside.nearest import Example, Match, NearestIndex
 
 pytestmark = pytest.mark.unit
 

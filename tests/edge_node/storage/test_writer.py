@@ -52,6 +52,22 @@ async def test_a_job_that_is_refused_leaves_its_group_alone(tmp_path: Path) -> N
     await writer.close()
 
 
+async def test_a_job_that_breaks_ends_neither_its_group_nor_the_writer(tmp_path: Path) -> None:
+    writer = Writer(opened(tmp_path / "a.db"), "a.db")
+
+    def broken(db: Connection) -> None:
+        db.execute("INSERT INTO t VALUES (98)")
+        db.execute("INSERT INTO t VALUES (?)", ("\ud800",))
+
+    for jobs in ([insert(1), broken, insert(2)], [broken]):
+        outcomes = await asyncio.gather(*map(writer.run, jobs), return_exceptions=True)
+        assert isinstance(outcomes[jobs.index(broken)], UnicodeEncodeError)
+    assert await writer.run(insert(3)) == 3
+    kept = open_database(tmp_path / "a.db", KEY).execute("SELECT n FROM t").fetchall()
+    assert kept == [(1,), (2,), (3,)]
+    await writer.close()
+
+
 async def test_a_full_store_refuses_says_why_and_recovers(tmp_path: Path) -> None:
     connection = opened(tmp_path / "a.db")
     pages = connection.execute("PRAGMA page_count").fetchone()[0]

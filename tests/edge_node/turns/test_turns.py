@@ -290,3 +290,31 @@ async def test_a_likely_approved_answer_goes_before_an_unsure_one_of_the_core(
         body = (await stage.settle(1))[0].event.body
     assert body["source"] == source
     assert stage.drafts == []
+
+
+async def test_a_full_store_refuses_before_it_acknowledges_and_takes_the_message_later(
+    tmp_path: Path,
+) -> None:
+    async with staged(tmp_path, [Answering(echo)]) as stage:
+        connection = stage.store._writer._connection
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        long = "x" * 8_000
+        with pytest.raises(Refused) as refused:
+            for number in range(40):
+                await stage.say(long, f"m{number}")
+        assert (refused.value.status, refused.value.retry_after_s) == (503, 5)
+        connection.execute("PRAGMA max_page_count = 1000000")
+        await until(lambda: stage.store.condition is None)
+        again = await stage.turns.accept(TENANT, inbound(long, f"m{number}"))
+        assert not again.duplicate
+        await stage.settle(number + 1)
+
+
+async def test_a_delivery_that_breaks_does_not_take_the_next_one_with_it(tmp_path: Path) -> None:
+    async with staged(tmp_path, [Answering(echo)]) as stage:
+        stage.failing.append(ZeroDivisionError("secret words"))
+        await stage.say("one", "m1")
+        await stage.say("two", "m2")
+        sent = await stage.settle(1)
+    assert [delivery.event.body["text"] for delivery in sent] == ["echo two"]
