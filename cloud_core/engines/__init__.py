@@ -17,6 +17,6 @@ def kinds() -> list[str]:
 
 def make_engine(kind: str, settings: Mapping[str, object], encoder: TextEncoder) -> Engine:
     if kind not in kinds():
-        raise SettingsError(f"there is no engine '{kind}'", where="engine.kind", hint=f"one of: {', '.join(kinds())}")
+        raise SettingsError(f'no engine called "{kind}"', where="engine.kind", hint=f"one of: {', '.join(kinds())}")
     engine: Engine = importlib.import_module(f"cloud_core.engines.{kind}").Engine(settings, encoder)
     return engine
