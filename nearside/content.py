@@ -27,7 +27,7 @@ from nearside.operator_files import (
 )
 from nearside.rules import Rule, RuleBook, RulesFile, load_rules
 from nearside.rules.schema import Arguments
-from nearside.tools import Tool, load_tools
+from nearside.tools import HttpRequest, Tool, load_tools
 
 TENANT_FILE, FAQ_FILE, INTENTS_FILE, RULES_FOLDER, TOOLS_FOLDER = (
     "tenant.toml",
@@ -57,6 +57,12 @@ class Contact(Written):
     email: str = Field(default="", max_length=200)
 
 
+class TurnsSettings(Written):
+    """`debounce_s`: how long a customer is quiet before what was written is answered, all at once."""
+
+    debounce_s: float = Field(default=0.0, ge=0, le=10)
+
+
 class FaqSettings(Written):
     threshold: float = Field(default=DEFAULT_THRESHOLD, ge=0, le=1)
 
@@ -75,6 +81,7 @@ class TenantSettings(Written):
     contact: Contact = Contact()
     hours: HoursSettings = HoursSettings()
     tools: ToolSettings = ToolSettings()
+    turns: TurnsSettings = TurnsSettings()
     faq: FaqSettings = FaqSettings()
     branding: Branding = Branding()
 
@@ -238,18 +245,24 @@ def load_intents(path: Path) -> tuple[IntentExample, ...]:
 
 def _check_tools(content: TenantContent) -> None:
     for tool in content.tools.values():
-        if tool.request.base not in content.variables:
-            hint = f"set it in [tools.variables] of {TENANT_FILE}"
-            raise ContentError(f"url: the variable {tool.request.base} is not set", where=tool.where, hint=hint)
         if tool.secret and tool.secret.name not in content.secret_files:
             hint = f"name its file in [tools.secrets] of {TENANT_FILE}"
             raise ContentError(f"the secret {tool.secret.name} is not set", where=tool.where, hint=hint)
-        for name in sorted(tool.request.holes() - tool.argument_names - set(content.variables)):
-            raise ContentError(
-                f"request: nothing is called {name}",
-                where=tool.where,
-                hint=nearest(name, tool.argument_names, or_else="add it to the parameters"),
-            )
+        _check_request("request", tool, tool.request, content, tool.where)
+        if tool.outcome:
+            _check_request("outcome", tool, tool.outcome.request, content, tool.outcome.where)
+
+
+def _check_request(part: str, tool: Tool, request: HttpRequest, content: TenantContent, where: str) -> None:
+    if request.base not in content.variables:
+        hint = f"set it in [tools.variables] of {TENANT_FILE}"
+        raise ContentError(f"url: the variable {request.base} is not set", where=where, hint=hint)
+    for name in sorted(request.holes() - tool.hole_names - set(content.variables)):
+        raise ContentError(
+            f"{part}: nothing is called {name}",
+            where=where,
+            hint=nearest(name, tool.hole_names, or_else="add it to the parameters"),
+        )
 
 
 def _check_rule(rule: Rule, content: TenantContent) -> None:

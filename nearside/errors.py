@@ -6,6 +6,7 @@ NearsideError
 ├── StorageError       the store refuses (full, read-only, locked, newer schema, wrong key)
 ├── ModelError         a model file is missing or altered
 ├── ToolError          a tool call failed
+├── DeliveryError      a channel could not bring a reply to its customer
 ├── UplinkError        the core could not take or finish a turn (carries a Reason)
 ├── EngineError        a model runtime failed
 └── Refused            a request is turned away at the door (carries an HTTP status)
@@ -42,6 +43,26 @@ class ModelError(NearsideError):
 
 class ToolError(NearsideError):
     pass
+
+
+class DeliveryError(NearsideError):
+    """What a channel says of a send that failed: whether to try again, and no sooner than in `retry_after_s`.
+
+    `doubtful`: the reply may have arrived all the same (a 5xx, a connection that broke after the request).
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        hint: str = "",
+        retryable: bool,
+        retry_after_s: float | None = None,
+        doubtful: bool = False,
+    ) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.retryable, self.retry_after_s, self.doubtful = retryable, retry_after_s, doubtful
 
 
 class UplinkError(NearsideError):

@@ -10,7 +10,8 @@ from typing import Literal
 import typer
 
 from nearside import terminal
-from nearside.sealing import holds_tenants
+from nearside.errors import NearsideError
+from nearside.sealing import RecoveryPublic, credential, holds_tenants, recovery_file
 from nearside.tls import RENEW_DAYS, days_left, is_p256, read_certificate, signed_by
 
 SPARE_BYTES = 1 << 30
@@ -41,7 +42,15 @@ def renewal(path: Path, ca: Path, init: str) -> str:
 
 
 def of_node_key(path: Path, data: Path, init: str) -> Iterator[Finding]:
-    yield from of_secrets([path], "restore it from the backup" if holds_tenants(data) else init)
+    if credential() is None:
+        yield from of_secrets([path], "restore it from the backup" if holds_tenants(data) else init)
+
+
+def of_recovery_key(node_key: Path, program: str) -> Iterator[Finding]:
+    try:
+        RecoveryPublic.read(recovery_file(node_key), program=program)
+    except NearsideError as error:
+        yield Finding("warning", f"nothing can be backed up: {error}")
 
 
 def of_secrets(paths: Iterable[Path], remedy: str) -> Iterator[Finding]:

@@ -9,7 +9,8 @@ import typer
 from pydantic import ValidationError
 
 from nearside.errors import SettingsError
-from nearside.sealing import make_node_key
+from nearside.recovering import show_new_recovery_key
+from nearside.sealing import make_node_key, recovery_file
 from nearside.settings import Section
 
 S = TypeVar("S", bound=Section)
@@ -37,11 +38,13 @@ def write_settings(file: Path, content: str, *, other: str) -> None:
 
 
 def make_place(node_key: Path, data: Path) -> None:
-    """Raises StorageError where the data's key is lost."""
+    """Raises StorageError where the data's key is lost. Shows the recovery key if there was none yet."""
     if make_node_key(node_key, data):
-        typer.echo(f"wrote {node_key} (back it up: without it no tenant's data opens)")
+        typer.echo(f"wrote {node_key}: without it no company's data opens, a backup holds it")
     data.mkdir(parents=True, exist_ok=True)
     data.chmod(0o700)
+    if not recovery_file(node_key).exists():
+        show_new_recovery_key(node_key)
 
 
 def say_who_gets_in(names: Sequence[str], host: str, key: str, file: Path) -> None:

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     CANCELLED = "cancelled"  # the customer stopped a form or a running turn
     TOOL_RESULT = "tool_result"  # told from what a business API answered
     TOOL_FAILED = "tool_failed"  # the business API did not answer or refused
+    OUTCOME_UNKNOWN = "outcome_unknown"  # a write was sent and nobody can tell whether it happened
     VERIFICATION = "verification"  # a second fact is asked for, or did not fit
     HANDOFF = "handoff"  # given to an agent
     AGENT_OWNS = "agent_owns"  # an agent has the conversation, the bot keeps out of it

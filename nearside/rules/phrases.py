@@ -25,6 +25,11 @@ class Phrases(Written):
         "I'm sorry, our system did not confirm that, so please don't count on it yet.",
         "抱歉，系统没有确认这次操作，请先不要当作已经办好。",
     )
+    write_unknown: LocalisedTemplate = _said(
+        "I'm sorry, I can't tell whether that went through: our system gave no clear answer. So that nothing is done "
+        "twice, a colleague has to look it up before it is tried again.",
+        "抱歉，系统没有给出明确的答复，我无法确认这次操作是否已经办成。为避免重复办理，需要同事核实之后才能再次提交。",
+    )
     verify_failed: LocalisedTemplate = _said(
         "That doesn't match what we have on the order, sorry.", "抱歉，与订单上登记的信息不一致。"
     )
@@ -40,6 +45,14 @@ class Phrases(Written):
         "{{ [tenant.phone, tenant.email] | select | join(' or ') }}{% endif %}.",
         "抱歉，没能转接：工单系统暂时没有响应，所以还没有同事知道这件事。请过几分钟再试"
         "{% if tenant.phone or tenant.email %}，或直接联系我们："
+        "{{ [tenant.phone, tenant.email] | select | join('，') }}{% endif %}。",
+    )
+    ticket_unknown: LocalisedTemplate = _said(
+        "I'm sorry, I can't tell whether this has reached my colleagues: our ticket system gave no clear answer. "
+        "It is noted here for them to look up{% if tenant.phone or tenant.email %}; if it is urgent, reach us at "
+        "{{ [tenant.phone, tenant.email] | select | join(' or ') }}{% endif %}.",
+        "抱歉，工单系统没有给出明确的答复，我无法确认同事是否已经收到。这件事已记录下来，等待同事核实"
+        "{% if tenant.phone or tenant.email %}；如有急事，请直接联系我们："
         "{{ [tenant.phone, tenant.email] | select | join('，') }}{% endif %}。",
     )
     agent_owns: LocalisedTemplate = _said(

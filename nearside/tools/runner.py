@@ -11,12 +11,13 @@ from urllib.parse import quote, urlsplit
 import httpx2
 
 from nearside.errors import ToolError
-from nearside.tools.errors import ToolFailure
-from nearside.tools.schema import HOLE, Tool, fill, plain_value
+from nearside.tools.errors import Fate, ToolFailure
+from nearside.tools.schema import HOLE, IDEMPOTENCY_KEY, HttpRequest, Outcome, Tool, fill, mapped, plain_value
 
 READ_ATTEMPTS = 2
 RETRY_STATUS = frozenset({502, 503, 504})
 NO_ORIGIN = ("", "", None)
+NEVER_SENT = (httpx2.ConnectError, httpx2.UnsupportedProtocol)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,33 @@ class ToolCall:
     def idempotency_key(self) -> str:
         return f"{self.turn_id}:{self.call_id}"
 
+    @property
+    def values(self) -> dict[str, Any]:
+        """What a request may use besides the tenant's variables."""
+        key = {IDEMPOTENCY_KEY: self.idempotency_key} if self.tool.effect == "write" else {}
+        return {**key, **self.arguments}
+
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
     value: Any
     status: int
+
+
+class _Departure:
+    """Sees a request leave, by the events of the connection (httpx2's `trace` extension)."""
+
+    def __init__(self) -> None:
+        self._seen = self._sending = False
+
+    async def __call__(self, event: str, _info: Mapping[str, Any]) -> None:
+        self._seen = True
+        self._sending = self._sending or event.endswith("send_request_headers.started")
+
+    @property
+    def fate(self) -> Fate:
+        """Of a request that came to nothing."""
+        return "unsent" if self._seen and not self._sending else "unknown"
 
 
 class ToolRunner:
@@ -47,60 +70,85 @@ class ToolRunner:
         self._hosts = {_origin(url) for url in variables.values()} - {NO_ORIGIN}
 
     async def run(self, call: ToolCall) -> ToolResult:
-        """Raises ToolFailure."""
+        """Raises ToolError; `fate_of` it says whether a write may have happened all the same."""
         call.tool.check(call.arguments)
-        request = self._request(call)
         attempts = READ_ATTEMPTS if call.tool.effect == "read" else 1
-        try:
-            async with asyncio.timeout(call.tool.timeout_s):
-                status, content = await self._send(call.tool, request, attempts)
-        except TimeoutError:
-            raise ToolFailure("timeout", f"no answer within {call.tool.timeout_s:g} s", where=call.tool.name) from None
+        request = self._request(call, call.tool.request)
+        if call.tool.effect == "write":
+            request.headers["Idempotency-Key"] = _header(call.idempotency_key)
+        status, content = await self._bounded(call.tool, request, attempts)
         return ToolResult(_read(call.tool, status, content), status)
 
-    def _request(self, call: ToolCall) -> httpx2.Request:
-        tool, values = call.tool, {**self._variables, **call.arguments}
-        headers = {name: _header(fill(text, values)) for name, text in tool.request.headers.items()}
+    async def ask(self, call: ToolCall) -> ToolResult | None:
+        """What became of a write that was sent: its result, or None where the API says that it never happened.
+
+        Raises ToolError: with the fate `refused` if the API had refused the write, else nobody can tell.
+        """
+        tool, outcome = call.tool, call.tool.outcome
+        if outcome is None:
+            raise ToolFailure("outcome_unknown", "the tool does not say how to ask for the outcome", where=tool.name)
+        request = self._request(call, outcome.request)
+        status, content = await self._bounded(tool, request, READ_ATTEMPTS)
+        if status in outcome.absent_statuses:
+            return None
+        return _told(tool, outcome, status, content)
+
+    def _request(self, call: ToolCall, wanted: HttpRequest) -> httpx2.Request:
+        try:
+            return self._build(call, wanted)
+        except (ValueError, TypeError, httpx2.InvalidURL):  # half a surrogate pair, NaN …
+            what = "no request can be made of the arguments"
+            raise ToolFailure("bad_arguments", what, where=call.tool.name) from None
+
+    def _build(self, call: ToolCall, wanted: HttpRequest) -> httpx2.Request:
+        tool, values = call.tool, {**self._variables, **call.values}
+        headers = {name: _header(fill(text, values)) for name, text in wanted.headers.items()}
         if tool.secret:
             headers[tool.secret.header] = tool.secret.prefix + self._secret(tool.secret.name)
-        if tool.effect == "write":
-            headers["Idempotency-Key"] = call.idempotency_key
-        query = {name: fill(text, values) for name, text in tool.request.query.items() if _is_filled(text, values)}
-        body = None if tool.request.body is None else _filled(tool.request.body, values)
+        query = {name: fill(text, values) for name, text in wanted.query.items() if _is_filled(text, values)}
+        body = None if wanted.body is None else _filled(wanted.body, values)
         # compressed answers could unpack to more than the limit before anyone counts
-        wanted = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        headers |= {"Accept": "application/json", "Accept-Encoding": "identity"}
         return self._client.build_request(
-            tool.request.method, self._address(call), params=query or None, json=body, headers={**headers, **wanted}
+            wanted.method, self._address(call, wanted), params=query or None, json=body, headers=headers
         )
 
-    def _address(self, call: ToolCall) -> str:
-        base = self._variables.get(call.tool.request.base)
+    def _address(self, call: ToolCall, wanted: HttpRequest) -> str:
+        base = self._variables.get(wanted.base)
         if base is None:
             raise ToolFailure(
-                "not_allowed",
-                f"the variable {call.tool.request.base} is not set",
-                where=call.tool.name,
-                hint="[tools.variables]",
+                "not_allowed", f"the variable {wanted.base} is not set", where=call.tool.name, hint="[tools.variables]"
             )
         # the argument may not take the place of a variable of the same name in the path
-        url = base.rstrip("/") + HOLE.sub(lambda hole: _segment(hole.group(1), call), call.tool.request.path)
+        url = base.rstrip("/") + HOLE.sub(lambda hole: _segment(hole.group(1), call), wanted.path)
         if _origin(url) not in self._hosts:
             raise ToolFailure(
                 "not_allowed", "the address is not one that [tools.variables] declares", where=call.tool.name
             )
         return url
 
+    async def _bounded(self, tool: Tool, request: httpx2.Request, attempts: int) -> tuple[int, bytes]:
+        departure = request.extensions["trace"] = _Departure()
+        try:
+            async with asyncio.timeout(tool.timeout_s):
+                return await self._send(tool, request, attempts)
+        except TimeoutError:
+            what = f"no answer within {tool.timeout_s:g} s"
+            raise ToolFailure("timeout", what, where=tool.name, fate=departure.fate) from None
+
     async def _send(self, tool: Tool, request: httpx2.Request, attempts: int) -> tuple[int, bytes]:
         for left in reversed(range(attempts)):
             try:
                 status, content = await self._exchange(tool, request)
+            except (httpx2.ConnectTimeout, httpx2.PoolTimeout):
+                raise ToolFailure("timeout", "no connection in time", where=tool.name, fate="unsent") from None
             except httpx2.TimeoutException:
                 raise TimeoutError from None
             except (httpx2.HTTPError, httpx2.InvalidURL) as error:
                 if not left:
-                    raise ToolFailure(
-                        "unavailable", f"the business API cannot be reached ({type(error).__name__})", where=tool.name
-                    ) from None
+                    what = f"the business API cannot be reached ({type(error).__name__})"
+                    fate: Fate = "unsent" if isinstance(error, NEVER_SENT) else "unknown"
+                    raise ToolFailure("unavailable", what, where=tool.name, fate=fate) from None
             else:
                 if status not in RETRY_STATUS or not left:
                     return status, content
@@ -109,51 +157,69 @@ class ToolRunner:
     async def _exchange(self, tool: Tool, request: httpx2.Request) -> tuple[int, bytes]:
         response = await self._client.send(request, stream=True, follow_redirects=False)
         try:
-            content = bytearray()
-            if response.headers.get("content-encoding", "identity") != "identity":
-                raise ToolFailure(
-                    "bad_response", "what came back is compressed", where=tool.name, status=response.status_code
-                )
-            async for chunk in response.aiter_raw():
-                content += chunk
-                if len(content) > tool.response.limit_bytes:
-                    raise ToolFailure(
-                        "too_large", f"more than {tool.response.limit_bytes} bytes came back", where=tool.name
-                    )
-            if response.is_success and not _is_json(response.headers.get("content-type", "")):
-                raise ToolFailure(
-                    "bad_response", "what came back is no JSON", where=tool.name, status=response.status_code
-                )
-            return response.status_code, bytes(content)
+            if not response.is_success:  # the status says it all, whatever becomes of the rest
+                return response.status_code, b""
+            return response.status_code, await _body(tool, response)
         finally:
             await response.aclose()
 
 
+async def _body(tool: Tool, response: httpx2.Response) -> bytes:
+    status, content = response.status_code, bytearray()
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise ToolFailure("bad_response", "what came back is compressed", where=tool.name, status=status)
+    async for chunk in response.aiter_raw():
+        content += chunk
+        if len(content) > tool.response.limit_bytes:
+            what = f"more than {tool.response.limit_bytes} bytes came back"
+            raise ToolFailure("too_large", what, where=tool.name, status=status)
+    if content and not _is_json(response.headers.get("content-type", "")):
+        raise ToolFailure("bad_response", "what came back is no JSON", where=tool.name, status=status)
+    return bytes(content)
+
+
 def _read(tool: Tool, status: int, content: bytes) -> Any:
-    kind = tool.response.errors.get(str(status))
-    if kind:
-        raise ToolFailure(kind, f"the business API answered {status}", where=tool.name, status=status)
+    what = f"the business API answered {status}"
+    if kind := tool.response.errors.get(str(status)):
+        raise ToolFailure(kind, what, where=tool.name, status=status, fate="refused")
     if status >= 500:
-        raise ToolFailure("unavailable", f"the business API answered {status}", where=tool.name, status=status)
+        raise ToolFailure("unavailable", what, where=tool.name, status=status)
     if not 200 <= status < 300:
-        raise ToolFailure(
-            "bad_response",
-            f"the business API answered {status}",
-            where=tool.name,
-            status=status,
-            hint="map it in response.errors",
-        )
+        hint, fate = "map it in response.errors", _fate_of_status(status)
+        raise ToolFailure("bad_response", what, where=tool.name, status=status, hint=hint, fate=fate)
+    return tool.response.apply(_json(tool, status, content) if content else {})
+
+
+def _fate_of_status(status: int) -> Fate:
+    """A redirect may stand behind a write that was done (303), so it refuses nothing."""
+    return "refused" if 400 <= status < 500 else "unknown"
+
+
+def _told(tool: Tool, outcome: Outcome, status: int, content: bytes) -> ToolResult | None:
+    if kind := outcome.errors.get(str(status)):
+        raise ToolFailure(kind, f"the business API says {status}", where=tool.name, status=status, fate="refused")
+    answer = _json(tool, status, content) if 200 <= status < 300 else None
+    verdict = outcome.verdict(answer)
+    if verdict is None:
+        what = f"asked for the outcome, the business API answered {status}"
+        hint = "see outcome in the tool's file"
+        raise ToolFailure("outcome_unknown", what, where=tool.name, status=status, hint=hint)
+    paths = tool.response.map if outcome.map is None else outcome.map
+    return ToolResult(mapped(paths, answer), status) if verdict == "done" else None
+
+
+def _json(tool: Tool, status: int, content: bytes) -> Any:
     try:
-        return tool.response.apply(json.loads(content) if content else {})
+        return json.loads(content)
     except (ValueError, RecursionError):
         raise ToolFailure("bad_response", "what came back is no JSON", where=tool.name, status=status) from None
 
 
 def _segment(name: str, call: ToolCall) -> str:
     """An argument inside a path, percent-encoded whole; `.` and `..` would climb and are refused."""
-    if name not in call.arguments:
+    if name not in call.values:
         raise ToolFailure("bad_arguments", f"{name} is missing", where=call.tool.name)
-    text = plain_value(call.arguments[name])
+    text = plain_value(call.values[name])
     if text in ("", ".", ".."):
         raise ToolFailure("bad_arguments", f"{name} cannot be part of an address", where=call.tool.name)
     return quote(text, safe="")

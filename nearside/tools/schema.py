@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import jsonschema_rs
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from nearside.operator_files import OperatorFile, Placed, Written, nearest
 from nearside.rules.patterns import Pattern, compile_pattern
@@ -16,9 +16,15 @@ from nearside.tools.errors import ToolFailure
 RESPONSE_LIMIT_BYTES = 64 * 1024
 HOLE = re.compile(r"\{([a-z][a-z0-9_]{0,31})\}")
 """`{order_number}` in a request: an argument, or a variable of the tenant."""
+IDEMPOTENCY_KEY = "idempotency_key"
+"""What a write's requests may use besides."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+JsonPath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
+Plain = str | int | float | bool | None
 _Json = Any
+_NOTHING: Any = object()
+"""What stands at a path that is not there: not even null."""
 
 
 class Secret(Written):
@@ -68,12 +74,51 @@ class ResponseMapping(Written):
     """`map`: result name → dotted path in the JSON (`items.0.name`), null where absent; without it the whole answer.
     `errors`: HTTP status → the kind that `on_error` of a rule names."""
 
-    map: dict[Name, Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]] = {}
+    map: dict[Name, JsonPath] = {}
     errors: dict[Annotated[str, Field(pattern=r"^[45]\d\d$")], Name] = {}
     limit_bytes: int = Field(default=RESPONSE_LIMIT_BYTES, ge=1, le=RESPONSE_LIMIT_BYTES)
 
     def apply(self, answer: Any) -> Any:
-        return {name: _dig(answer, path) for name, path in self.map.items()} if self.map else answer
+        return mapped(self.map, answer)
+
+
+Conditions = dict[JsonPath, Plain | tuple[Plain, ...]]
+"""Dotted path in a JSON answer → what must stand there, or one of several; all must hold."""
+
+
+class Outcome(Placed):
+    """How to ask whether a write happened of which no answer came.
+
+    An answer of 2xx that says both `done` and `absent`, or neither, says nothing. `absent_statuses` say absent,
+    `errors` that the write was refused; `map` is that of `response` where it is not given."""
+
+    request: HttpRequest
+    done: Conditions = Field(min_length=1)
+    absent: Conditions = {}
+    absent_statuses: tuple[Annotated[int, Field(ge=400, le=499)], ...] = ()
+    map: dict[Name, JsonPath] | None = None
+    errors: dict[Annotated[str, Field(pattern=r"^4\d\d$")], Name] = {}
+
+    @field_validator("request")
+    @classmethod
+    def _only_asks(cls, request: HttpRequest) -> HttpRequest:
+        if request.method != "GET" or request.body is not None:
+            raise ValueError("asking changes nothing: it is a GET without a body")
+        return request
+
+    @model_validator(mode="after")
+    def _is_clear(self) -> "Outcome":
+        both = {str(status) for status in self.absent_statuses} & set(self.errors)
+        if both:
+            raise ValueError(f"{min(both)} cannot say absent and be an error")
+        return self
+
+    def verdict(self, answer: Any) -> Literal["done", "absent"] | None:
+        """What a 2xx answer says."""
+        done, absent = _hold(self.done, answer), bool(self.absent) and _hold(self.absent, answer)
+        if done == absent:
+            return None
+        return "done" if done else "absent"
 
 
 class Verify(Written):
@@ -125,8 +170,16 @@ class Tool(Placed):
     request: HttpRequest
     secret: Secret | None = None
     response: ResponseMapping = ResponseMapping()
+    outcome: Outcome | None = None
 
     _validator: Any = PrivateAttr()
+
+    @field_validator("outcome")
+    @classmethod
+    def _is_of_a_write(cls, outcome: Outcome | None, info: ValidationInfo) -> Outcome | None:
+        if outcome and info.data.get("effect") == "read":
+            raise ValueError("only a tool with effect: write has an outcome to ask for")
+        return outcome
 
     @model_validator(mode="after")
     def _compile(self) -> "Tool":
@@ -151,6 +204,11 @@ class Tool(Placed):
     @property
     def argument_names(self) -> frozenset[str]:
         return frozenset(self.parameters.get("properties", {}))
+
+    @property
+    def hole_names(self) -> frozenset[str]:
+        """What `{…}` in its requests may name, the tenant's variables apart."""
+        return self.argument_names | ({IDEMPOTENCY_KEY} if self.effect == "write" else set())
 
     @property
     def required(self) -> frozenset[str]:
@@ -203,6 +261,21 @@ def _fitted(value: Any, wanted: Any) -> Any:
     return value
 
 
+def mapped(paths: Mapping[str, str], answer: Any) -> Any:
+    """Result name → what stands at its path, null where nothing does; without paths the whole answer."""
+    return {name: _dig(answer, path) for name, path in paths.items()} if paths else answer
+
+
+def _hold(conditions: Conditions, answer: Any) -> bool:
+    return all(_is_one_of(_dig(answer, path, _NOTHING), wanted) for path, wanted in conditions.items())
+
+
+def _is_one_of(value: Any, wanted: Plain | tuple[Plain, ...]) -> bool:
+    """As JSON: true is not 1."""
+    choices = wanted if isinstance(wanted, tuple) else (wanted,)
+    return any(value == choice and isinstance(value, bool) == isinstance(choice, bool) for choice in choices)
+
+
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
@@ -214,14 +287,14 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(child)
 
 
-def _dig(answer: Any, path: str) -> Any:
+def _dig(answer: Any, path: str, missing: Any = None) -> Any:
     for part in path.split("."):
         if isinstance(answer, dict):
-            answer = answer.get(part)
+            answer = answer.get(part, missing)
         elif isinstance(answer, list) and part.isdigit() and int(part) < len(answer):
             answer = answer[int(part)]
         else:
-            return None
+            return missing
     return answer
 
 
@@ -235,6 +308,8 @@ def load_tools(folder: Path) -> dict[str, Tool]:
         if tool.name in tools:
             raise file.error(f"a second tool is called {tool.name}", ("name",), "rename one")
         tool.place(file.where(("name",)))
+        if tool.outcome:
+            tool.outcome.place(file.where(("outcome", "request", "url")))
         tools[tool.name], files[tool.name] = tool, file
     for name, tool in tools.items():
         _check_verify(tool, tools, files[name])

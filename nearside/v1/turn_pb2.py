@@ -26,43 +26,47 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16nearside/v1/turn.proto\x12\x0bnearside.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x01\n\x0f\x43onverseRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07turn_id\x18\x02 \x01(\t\x12\'\n\x05start\x18\x03 \x01(\x0b\x32\x16.nearside.v1.TurnStartH\x00\x12.\n\x0btool_result\x18\x04 \x01(\x0b\x32\x17.nearside.v1.ToolResultH\x00\x12%\n\x06\x63\x61ncel\x18\x05 \x01(\x0b\x32\x13.nearside.v1.CancelH\x00\x42\x07\n\x05\x65vent\"\xe0\x01\n\x10\x43onverseResponse\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07turn_id\x18\x02 \x01(\t\x12)\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x0b\x32\x15.nearside.v1.AcceptedH\x00\x12#\n\x05\x64\x65lta\x18\x04 \x01(\x0b\x32\x12.nearside.v1.DeltaH\x00\x12*\n\ttool_call\x18\x05 \x01(\x0b\x32\x15.nearside.v1.ToolCallH\x00\x12#\n\x05\x66inal\x18\x06 \x01(\x0b\x32\x12.nearside.v1.FinalH\x00\x42\x07\n\x05\x65vent\"\xca\x01\n\tTurnStart\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x18\n\x10\x63onversation_ref\x18\x03 \x01(\t\x12,\n\x07history\x18\x04 \x03(\x0b\x32\x1b.nearside.v1.HistoryMessage\x12,\n\ttime_left\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x06ledger\x18\x06 \x03(\x0b\x32\x17.nearside.v1.ToolResult\"?\n\x0eHistoryMessage\x12\x1f\n\x04role\x18\x01 \x01(\x0e\x32\x11.nearside.v1.Role\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x08\n\x06\x43\x61ncel\";\n\x08\x41\x63\x63\x65pted\x12/\n\x0b\x61\x63\x63\x65pted_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"9\n\x05\x44\x65lta\x12\x10\n\x08revision\x18\x01 \x01(\r\x12\x10\n\x08sequence\x18\x02 \x01(\r\x12\x0c\n\x04text\x18\x03 \x01(\t\"A\n\x08ToolCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x03 \x01(\t\"z\n\nToolResult\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x15\n\x0bresult_json\x18\x03 \x01(\tH\x00\x12+\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x18.nearside.v1.ToolFailureH\x00\x42\t\n\x07outcome\".\n\x0bToolFailure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xdd\x01\n\x05\x46inal\x12\x0c\n\x04text\x18\x01 \x01(\t\x12%\n\x07outcome\x18\x02 \x01(\x0e\x32\x14.nearside.v1.Outcome\x12\x12\n\nconfidence\x18\x03 \x01(\x02\x12(\n\tcitations\x18\x04 \x03(\x0b\x32\x15.nearside.v1.Citation\x12\x19\n\x11knowledge_version\x18\x05 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x06 \x01(\t\x12\x11\n\tcacheable\x18\x07 \x01(\x08\x12#\n\x06timing\x18\x08 \x01(\x0b\x32\x13.nearside.v1.Timing\"^\n\x08\x43itation\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x12\n\npassage_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0b\n\x03uri\x18\x04 \x01(\t\x12\r\n\x05quote\x18\x05 \x01(\t\"a\n\x06Timing\x12,\n\tretrieval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06\x65ngine\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration*S\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x11\n\rROLE_CUSTOMER\x10\x01\x12\x12\n\x0eROLE_ASSISTANT\x10\x02\x12\x0e\n\nROLE_AGENT\x10\x03*Q\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_GROUNDED\x10\x01\x12\x17\n\x13OUTCOME_NO_EVIDENCE\x10\x02\x32Z\n\x0bTurnService\x12K\n\x08\x43onverse\x12\x1c.nearside.v1.ConverseRequest\x1a\x1d.nearside.v1.ConverseResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16nearside/v1/turn.proto\x12\x0bnearside.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x01\n\x0f\x43onverseRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07turn_id\x18\x02 \x01(\t\x12\'\n\x05start\x18\x03 \x01(\x0b\x32\x16.nearside.v1.TurnStartH\x00\x12.\n\x0btool_result\x18\x04 \x01(\x0b\x32\x17.nearside.v1.ToolResultH\x00\x12%\n\x06\x63\x61ncel\x18\x05 \x01(\x0b\x32\x13.nearside.v1.CancelH\x00\x42\x07\n\x05\x65vent\"\xe0\x01\n\x10\x43onverseResponse\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07turn_id\x18\x02 \x01(\t\x12)\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x0b\x32\x15.nearside.v1.AcceptedH\x00\x12#\n\x05\x64\x65lta\x18\x04 \x01(\x0b\x32\x12.nearside.v1.DeltaH\x00\x12*\n\ttool_call\x18\x05 \x01(\x0b\x32\x15.nearside.v1.ToolCallH\x00\x12#\n\x05\x66inal\x18\x06 \x01(\x0b\x32\x12.nearside.v1.FinalH\x00\x42\x07\n\x05\x65vent\"4\n\rForgetRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08turn_ids\x18\x02 \x03(\t\" \n\x0e\x46orgetResponse\x12\x0e\n\x06\x65rased\x18\x01 \x01(\r\"\xca\x01\n\tTurnStart\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x18\n\x10\x63onversation_ref\x18\x03 \x01(\t\x12,\n\x07history\x18\x04 \x03(\x0b\x32\x1b.nearside.v1.HistoryMessage\x12,\n\ttime_left\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x06ledger\x18\x06 \x03(\x0b\x32\x17.nearside.v1.ToolResult\"?\n\x0eHistoryMessage\x12\x1f\n\x04role\x18\x01 \x01(\x0e\x32\x11.nearside.v1.Role\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x08\n\x06\x43\x61ncel\";\n\x08\x41\x63\x63\x65pted\x12/\n\x0b\x61\x63\x63\x65pted_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"9\n\x05\x44\x65lta\x12\x10\n\x08revision\x18\x01 \x01(\r\x12\x10\n\x08sequence\x18\x02 \x01(\r\x12\x0c\n\x04text\x18\x03 \x01(\t\"A\n\x08ToolCall\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0e\x61rguments_json\x18\x03 \x01(\t\"z\n\nToolResult\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x15\n\x0bresult_json\x18\x03 \x01(\tH\x00\x12+\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x18.nearside.v1.ToolFailureH\x00\x42\t\n\x07outcome\".\n\x0bToolFailure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xdd\x01\n\x05\x46inal\x12\x0c\n\x04text\x18\x01 \x01(\t\x12%\n\x07outcome\x18\x02 \x01(\x0e\x32\x14.nearside.v1.Outcome\x12\x12\n\nconfidence\x18\x03 \x01(\x02\x12(\n\tcitations\x18\x04 \x03(\x0b\x32\x15.nearside.v1.Citation\x12\x19\n\x11knowledge_version\x18\x05 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x06 \x01(\t\x12\x11\n\tcacheable\x18\x07 \x01(\x08\x12#\n\x06timing\x18\x08 \x01(\x0b\x32\x13.nearside.v1.Timing\"^\n\x08\x43itation\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x12\n\npassage_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0b\n\x03uri\x18\x04 \x01(\t\x12\r\n\x05quote\x18\x05 \x01(\t\"a\n\x06Timing\x12,\n\tretrieval\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06\x65ngine\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration*S\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x11\n\rROLE_CUSTOMER\x10\x01\x12\x12\n\x0eROLE_ASSISTANT\x10\x02\x12\x0e\n\nROLE_AGENT\x10\x03*Q\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_GROUNDED\x10\x01\x12\x17\n\x13OUTCOME_NO_EVIDENCE\x10\x02\x32\x9d\x01\n\x0bTurnService\x12K\n\x08\x43onverse\x12\x1c.nearside.v1.ConverseRequest\x1a\x1d.nearside.v1.ConverseResponse(\x01\x30\x01\x12\x41\n\x06\x46orget\x12\x1a.nearside.v1.ForgetRequest\x1a\x1b.nearside.v1.ForgetResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'nearside.v1.turn_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=1582
-  _globals['_ROLE']._serialized_end=1665
-  _globals['_OUTCOME']._serialized_start=1667
-  _globals['_OUTCOME']._serialized_end=1748
+  _globals['_ROLE']._serialized_start=1670
+  _globals['_ROLE']._serialized_end=1753
+  _globals['_OUTCOME']._serialized_start=1755
+  _globals['_OUTCOME']._serialized_end=1836
   _globals['_CONVERSEREQUEST']._serialized_start=105
   _globals['_CONVERSEREQUEST']._serialized_end=295
   _globals['_CONVERSERESPONSE']._serialized_start=298
   _globals['_CONVERSERESPONSE']._serialized_end=522
-  _globals['_TURNSTART']._serialized_start=525
-  _globals['_TURNSTART']._serialized_end=727
-  _globals['_HISTORYMESSAGE']._serialized_start=729
-  _globals['_HISTORYMESSAGE']._serialized_end=792
-  _globals['_CANCEL']._serialized_start=794
-  _globals['_CANCEL']._serialized_end=802
-  _globals['_ACCEPTED']._serialized_start=804
-  _globals['_ACCEPTED']._serialized_end=863
-  _globals['_DELTA']._serialized_start=865
-  _globals['_DELTA']._serialized_end=922
-  _globals['_TOOLCALL']._serialized_start=924
-  _globals['_TOOLCALL']._serialized_end=989
-  _globals['_TOOLRESULT']._serialized_start=991
-  _globals['_TOOLRESULT']._serialized_end=1113
-  _globals['_TOOLFAILURE']._serialized_start=1115
-  _globals['_TOOLFAILURE']._serialized_end=1161
-  _globals['_FINAL']._serialized_start=1164
-  _globals['_FINAL']._serialized_end=1385
-  _globals['_CITATION']._serialized_start=1387
-  _globals['_CITATION']._serialized_end=1481
-  _globals['_TIMING']._serialized_start=1483
-  _globals['_TIMING']._serialized_end=1580
-  _globals['_TURNSERVICE']._serialized_start=1750
-  _globals['_TURNSERVICE']._serialized_end=1840
+  _globals['_FORGETREQUEST']._serialized_start=524
+  _globals['_FORGETREQUEST']._serialized_end=576
+  _globals['_FORGETRESPONSE']._serialized_start=578
+  _globals['_FORGETRESPONSE']._serialized_end=610
+  _globals['_TURNSTART']._serialized_start=613
+  _globals['_TURNSTART']._serialized_end=815
+  _globals['_HISTORYMESSAGE']._serialized_start=817
+  _globals['_HISTORYMESSAGE']._serialized_end=880
+  _globals['_CANCEL']._serialized_start=882
+  _globals['_CANCEL']._serialized_end=890
+  _globals['_ACCEPTED']._serialized_start=892
+  _globals['_ACCEPTED']._serialized_end=951
+  _globals['_DELTA']._serialized_start=953
+  _globals['_DELTA']._serialized_end=1010
+  _globals['_TOOLCALL']._serialized_start=1012
+  _globals['_TOOLCALL']._serialized_end=1077
+  _globals['_TOOLRESULT']._serialized_start=1079
+  _globals['_TOOLRESULT']._serialized_end=1201
+  _globals['_TOOLFAILURE']._serialized_start=1203
+  _globals['_TOOLFAILURE']._serialized_end=1249
+  _globals['_FINAL']._serialized_start=1252
+  _globals['_FINAL']._serialized_end=1473
+  _globals['_CITATION']._serialized_start=1475
+  _globals['_CITATION']._serialized_end=1569
+  _globals['_TIMING']._serialized_start=1571
+  _globals['_TIMING']._serialized_end=1668
+  _globals['_TURNSERVICE']._serialized_start=1839
+  _globals['_TURNSERVICE']._serialized_end=1996
 # @@protoc_insertion_point(module_scope)

@@ -37,7 +37,7 @@ class TurnServiceStub:
 
     Example: > start "How heavy is the Skua 3?"  < accepted  < delta(revision 1, sequence 0)  < delta(1, 1)  < final
 
-    A repeated `turn_id` gets the first answer again.
+    A repeated `turn_id` gets the first answer again; one that was forgotten is refused with the reason TURN_FORGOTTEN.
     """
 
     def __init__(self, channel):
@@ -50,6 +50,11 @@ class TurnServiceStub:
                 '/nearside.v1.TurnService/Converse',
                 request_serializer=nearside_dot_v1_dot_turn__pb2.ConverseRequest.SerializeToString,
                 response_deserializer=nearside_dot_v1_dot_turn__pb2.ConverseResponse.FromString,
+                _registered_method=True)
+        self.Forget = channel.unary_unary(
+                '/nearside.v1.TurnService/Forget',
+                request_serializer=nearside_dot_v1_dot_turn__pb2.ForgetRequest.SerializeToString,
+                response_deserializer=nearside_dot_v1_dot_turn__pb2.ForgetResponse.FromString,
                 _registered_method=True)
 
 
@@ -65,11 +70,19 @@ class TurnServiceServicer:
 
     Example: > start "How heavy is the Skua 3?"  < accepted  < delta(revision 1, sequence 0)  < delta(1, 1)  < final
 
-    A repeated `turn_id` gets the first answer again.
+    A repeated `turn_id` gets the first answer again; one that was forgotten is refused with the reason TURN_FORGOTTEN.
     """
 
     def Converse(self, request_iterator, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Forget(self, request, context):
+        """Forget erases what the core keeps of turns whose customer was forgotten at the edge. It may be repeated, and a
+        turn that the core has not met yet will be refused when it comes.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -81,6 +94,11 @@ def add_TurnServiceServicer_to_server(servicer, server):
                     servicer.Converse,
                     request_deserializer=nearside_dot_v1_dot_turn__pb2.ConverseRequest.FromString,
                     response_serializer=nearside_dot_v1_dot_turn__pb2.ConverseResponse.SerializeToString,
+            ),
+            'Forget': grpc.unary_unary_rpc_method_handler(
+                    servicer.Forget,
+                    request_deserializer=nearside_dot_v1_dot_turn__pb2.ForgetRequest.FromString,
+                    response_serializer=nearside_dot_v1_dot_turn__pb2.ForgetResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -102,7 +120,7 @@ class TurnService:
 
     Example: > start "How heavy is the Skua 3?"  < accepted  < delta(revision 1, sequence 0)  < delta(1, 1)  < final
 
-    A repeated `turn_id` gets the first answer again.
+    A repeated `turn_id` gets the first answer again; one that was forgotten is refused with the reason TURN_FORGOTTEN.
     """
 
     @staticmethod
@@ -122,6 +140,33 @@ class TurnService:
             '/nearside.v1.TurnService/Converse',
             nearside_dot_v1_dot_turn__pb2.ConverseRequest.SerializeToString,
             nearside_dot_v1_dot_turn__pb2.ConverseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Forget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/nearside.v1.TurnService/Forget',
+            nearside_dot_v1_dot_turn__pb2.ForgetRequest.SerializeToString,
+            nearside_dot_v1_dot_turn__pb2.ForgetResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,7 +38,7 @@ class TurnServiceStub:
 
     Example: > start "How heavy is the Skua 3?"  < accepted  < delta(revision 1, sequence 0)  < delta(1, 1)  < final
 
-    A repeated `turn_id` gets the first answer again.
+    A repeated `turn_id` gets the first answer again; one that was forgotten is refused with the reason TURN_FORGOTTEN.
     """
 
     @_typing.overload
@@ -46,6 +46,10 @@ class TurnServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TurnServiceAsyncStub: ...
     Converse: _grpc.StreamStreamMultiCallable[_turn_pb2.ConverseRequest, _turn_pb2.ConverseResponse]
+    Forget: _grpc.UnaryUnaryMultiCallable[_turn_pb2.ForgetRequest, _turn_pb2.ForgetResponse]
+    """Forget erases what the core keeps of turns whose customer was forgotten at the edge. It may be repeated, and a
+    turn that the core has not met yet will be refused when it comes.
+    """
 
 @_typing.type_check_only
 class TurnServiceAsyncStub(TurnServiceStub):
@@ -60,11 +64,15 @@ class TurnServiceAsyncStub(TurnServiceStub):
 
     Example: > start "How heavy is the Skua 3?"  < accepted  < delta(revision 1, sequence 0)  < delta(1, 1)  < final
 
-    A repeated `turn_id` gets the first answer again.
+    A repeated `turn_id` gets the first answer again; one that was forgotten is refused with the reason TURN_FORGOTTEN.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Converse: _aio.StreamStreamMultiCallable[_turn_pb2.ConverseRequest, _turn_pb2.ConverseResponse]  # type: ignore[assignment]
+    Forget: _aio.UnaryUnaryMultiCallable[_turn_pb2.ForgetRequest, _turn_pb2.ForgetResponse]  # type: ignore[assignment]
+    """Forget erases what the core keeps of turns whose customer was forgotten at the edge. It may be repeated, and a
+    turn that the core has not met yet will be refused when it comes.
+    """
 
 class TurnServiceServicer(metaclass=_abc_1.ABCMeta):
     """TurnService answers the turns that an edge node forwards.
@@ -78,7 +86,7 @@ class TurnServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Example: > start "How heavy is the Skua 3?"  < accepted  < delta(revision 1, sequence 0)  < delta(1, 1)  < final
 
-    A repeated `turn_id` gets the first answer again.
+    A repeated `turn_id` gets the first answer again; one that was forgotten is refused with the reason TURN_FORGOTTEN.
     """
 
     @_abc_1.abstractmethod
@@ -87,5 +95,15 @@ class TurnServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_turn_pb2.ConverseRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_turn_pb2.ConverseResponse], _abc.AsyncIterator[_turn_pb2.ConverseResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def Forget(
+        self,
+        request: _turn_pb2.ForgetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_turn_pb2.ForgetResponse, _abc.Awaitable[_turn_pb2.ForgetResponse]]:
+        """Forget erases what the core keeps of turns whose customer was forgotten at the edge. It may be repeated, and a
+        turn that the core has not met yet will be refused when it comes.
+        """
 
 def add_TurnServiceServicer_to_server(servicer: TurnServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

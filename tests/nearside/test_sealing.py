@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from nearside.errors import StorageError
-from nearside.sealing import KEY_BYTES, KeyRing, derive, make_node_key, write_secret
+from nearside.sealing import CREDENTIAL, KEY_BYTES, KeyRing, derive, make_node_key, write_secret
 
 pytestmark = pytest.mark.unit
 
@@ -100,6 +100,60 @@ def test_a_lost_node_key_is_replaced_by_nobody_while_it_is_needed(tmp_path: Path
     with pytest.raises(StorageError, match="restore it from the backup"):
         make_node_key(file, data)
     assert not file.exists()
+
+
+def hand_over(folder: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """As systemd does: readable for one user, in a folder of its own."""
+    file = folder / "credentials" / CREDENTIAL
+    file.parent.mkdir()
+    file.write_bytes(content)
+    file.chmod(0o400)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(file.parent))
+    return file
+
+
+def test_a_credential_of_systemd_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = ring_of(tmp_path / "node.key", "edge").tenant_key(tmp_path / "demo", "demo")
+    hand_over(tmp_path, (tmp_path / "node.key").read_bytes() + b"\n", monkeypatch)
+    (tmp_path / "node.key").write_text("ab" * 32)
+    assert KeyRing(tmp_path / "node.key", "edge").tenant_key(tmp_path / "demo", "demo") == key
+    (tmp_path / "node.key").unlink()
+    assert KeyRing(tmp_path / "node.key", "edge").tenant_key(tmp_path / "demo", "demo") == key
+    assert not make_node_key(tmp_path / "node.key", tmp_path)
+
+
+def test_a_credential_is_rotated_by_whoever_hands_it_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ring = ring_of(tmp_path / "node.key", "edge")
+    file = hand_over(tmp_path, (tmp_path / "node.key").read_bytes(), monkeypatch)
+    with pytest.raises(StorageError, match="credential") as refusal:
+        ring.rotate_node_key(tmp_path)
+    assert str(tmp_path / "node.key") in refusal.value.hint and refusal.value.where == str(file)
+
+
+def test_a_folder_of_credentials_without_ours_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hand_over(tmp_path, b"zz", monkeypatch).rename(tmp_path / "credentials" / "of-another-service")
+    assert len(ring_of(tmp_path / "node.key", "edge").tenant_key(tmp_path, "demo")) == KEY_BYTES
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ring = ring_of(tmp_path / "node.key", "edge")
+    ring.tenant_key(tmp_path / "data" / "tenants" / "demo", "demo")
+
+    def refuse(partial: Path, *_: object) -> int:
+        raise PermissionError(13, "Permission denied", str(partial))
+
+    monkeypatch.setattr("nearside.sealing.files.os.open", refuse)
+    for work in (lambda: ring.rotate_node_key(tmp_path / "data"), lambda: ring.tenant_key(tmp_path / "new", "new")):
+        with pytest.raises(StorageError, match="Permission denied") as refusal:
+            work()
+        assert str(tmp_path) in refusal.value.where
+
+
+def test_a_key_wrapped_for_a_copy_opens_there(tmp_path: Path) -> None:
+    ring = ring_of(tmp_path / "node.key", "edge")
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "tenant.key").write_bytes(ring.wrapped(b"k" * KEY_BYTES, "demo"))
+    assert ring.tenant_key(tmp_path / "copy", "demo") == b"k" * KEY_BYTES
 
 
 def test_derived_keys_depend_on_key_and_purpose() -> None:
