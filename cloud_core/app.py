@@ -2,19 +2,24 @@
 
 import asyncio
 import signal
+from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary
 
 from cloud_core.engines import make_engine
+from cloud_core.knowledge import export as knowledge_export
 from cloud_core.knowledge.base import KnowledgeBase
 from cloud_core.knowledge.store import MIGRATIONS as KNOWLEDGE
 from cloud_core.settings import CoreSettings
 from cloud_core.tenants import KEY_OWNER, Tenant, Tenants
+from cloud_core.turns import export as turns_export
 from cloud_core.turns.claims import MIGRATIONS as CLAIMS
 from nearside.encoder import TextEncoder
 from nearside.http_server import serving
 from nearside.logs import configure_logging, failure, log_loop_errors, logger
+from nearside.notify import Notifier
 from nearside.ownership import sole_owner
 from nearside.sealing import KeyRing
 from nearside.telemetry import Conditions, make_registry, operations_app
@@ -23,8 +28,12 @@ if TYPE_CHECKING:
     from cloud_core.turns.runner import Turns
 
 LOG = logger("app")
+ROOMS = {"knowledge": KNOWLEDGE, "turns": CLAIMS}
+"""Who keeps tables in a tenant's file."""
+EXPORTED = (*knowledge_export.TABLES, *turns_export.TABLES)
 DRAIN_S = 10.0
 HOUR_S = 3_600.0
+NOTICE_S = 1.0
 
 
 class Part(Protocol):
@@ -34,7 +43,7 @@ class Part(Protocol):
 
 def open_tenants(settings: CoreSettings) -> Tenants:
     """Raises StorageError where the node's key is gone: a fresh one would open nothing."""
-    return Tenants(settings.data, KeyRing(settings.node_key, KEY_OWNER), {"knowledge": KNOWLEDGE, "turns": CLAIMS})
+    return Tenants(settings.data, KeyRing(settings.node_key, KEY_OWNER), ROOMS)
 
 
 class Libraries:
@@ -48,6 +57,10 @@ class Libraries:
         if tenant not in self._open:
             self._open[tenant] = KnowledgeBase(tenant.connect(), self._encoder)
         return self._open[tenant]
+
+    def close(self, tenant: Tenant) -> None:
+        if (base := self._open.pop(tenant, None)) is not None:
+            base.close()
 
 
 def run(settings: CoreSettings) -> None:
@@ -66,6 +79,7 @@ async def serve(settings: CoreSettings) -> None:
     log_loop_errors(asyncio.get_running_loop())
     stopping = _stop_signal()
     conditions, registry = Conditions("engine", "https", "grpc"), make_registry("cloud-core")
+    notifier = Notifier.of_systemd()
     counters = metrics.TurnMetrics(registry)
     tenants = open_tenants(settings)
     async with AsyncExitStack() as parts:
@@ -74,19 +88,24 @@ async def serve(settings: CoreSettings) -> None:
         encoder, _ = await asyncio.gather(asyncio.to_thread(TextEncoder), _start_nats(parts, settings, conditions))
         engine = make_engine(settings.engine.kind, settings.engine.options, encoder)
         conditions.report("engine", True, detail=settings.engine.kind)
-        turns = Turns(Libraries(encoder).of, lambda _tenant: (settings.engine.kind, engine), counters.count_withheld)
+        libraries = Libraries(encoder)
+        turns = Turns(libraries.of, lambda _tenant: (settings.engine.kind, engine), counters.count_withheld)
         tls = server_context(settings.https.cert, settings.https.key)
         front, door = https.front_page(settings.name), settings.https
         await parts.enter_async_context(serving(front, door.host, door.port, tls=tls, what="https"))
         conditions.report("https", True)
         bounds = settings.turns
+        await _each_tenant(tenants, lambda tenant: turns.claims_of(tenant).end_leases, "leases_not_ended")
         service = TurnService(turns, tenants.get, counters, bounds.max_in_flight, bounds.max_s)
         await _start(parts, rpc.RpcDoor(service, settings.grpc, DRAIN_S))
         conditions.report("grpc", True)
-        housekeeping = asyncio.create_task(_keep_house(tenants, turns, settings.turns.keep_days))
-        parts.callback(housekeeping.cancel)
-        LOG.info("ready", name=settings.name, tenants=len(tenants.all()))
+        keeping, noticing = _keep_house(tenants, turns, bounds.keep_days), _notice_removals(tenants, turns, libraries)
+        for work in (keeping, noticing, notifier.watch()):
+            parts.callback(asyncio.create_task(work).cancel)
+        LOG.info("ready", name=settings.name, tenants=len(tenants.ids()))
+        notifier.ready(f"serves {len(tenants.ids())} companies with the engine {settings.engine.kind}")
         await stopping.wait()
+        notifier.stopping()
         conditions.report("grpc", False, detail="stopping")
         LOG.info("stopping")
     LOG.info("stopped")
@@ -114,12 +133,29 @@ async def _start_nats(parts: AsyncExitStack, settings: CoreSettings, conditions:
 
 async def _keep_house(tenants: Tenants, turns: "Turns", keep_days: float) -> None:
     while True:
-        for tenant in tenants.all():
-            try:
-                await asyncio.to_thread(turns.claims_of(tenant).forget, keep_days)
-            except Exception as error:  # another tenant's file, or the next hour, may do better
-                LOG.error("housekeeping_failed", tenant_id=tenant.id, error=failure(error))
+        await _each_tenant(
+            tenants, lambda tenant: partial(turns.claims_of(tenant).sweep, keep_days), "housekeeping_failed"
+        )
         await asyncio.sleep(HOUR_S)
+
+
+async def _each_tenant(tenants: Tenants, work: Callable[[Tenant], Callable[[], None]], complaint: str) -> None:
+    """`work` hands out what is done to a tenant in a thread. One whose file does not open holds up no other."""
+    for tenant_id in tenants.ids():
+        try:
+            await asyncio.to_thread(work(tenants.get(tenant_id)))
+        except Exception as error:
+            LOG.error(complaint, tenant_id=tenant_id, error=failure(error))
+
+
+async def _notice_removals(tenants: Tenants, turns: "Turns", libraries: Libraries) -> None:
+    """Of a tenant that was removed nothing stays open."""
+    while True:
+        for tenant in tenants.retired():
+            await asyncio.to_thread(turns.close, tenant)
+            await asyncio.to_thread(libraries.close, tenant)
+            LOG.info("tenant_closed", tenant_id=tenant.id)
+        await asyncio.sleep(NOTICE_S)
 
 
 def _stop_signal() -> asyncio.Event:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from nearside.deadlines import LEAST_KEPT_DAYS
 from nearside.settings import LocatedPath, Section, load_settings, render_settings
 
 PREFIX = "CORE"
@@ -57,7 +58,9 @@ class TurnSettings(Section):
     )
     max_s: float = Field(60.0, gt=0, description="Upper bound of one turn in seconds, whatever the edge grants.")
     keep_days: int = Field(
-        30, ge=1, description="Answers are kept so long for repeated turns; longer than an edge retries."
+        30,
+        ge=LEAST_KEPT_DAYS,
+        description="Answers are kept so long for repeated turns, 8 days or more: an edge may retry for a week.",
     )
 
 

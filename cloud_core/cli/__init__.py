@@ -2,7 +2,7 @@
 
 from typing import NoReturn
 
-from cloud_core.cli import check, edge, init, kb, serve, status, tenant
+from cloud_core.cli import backup, check, edge, init, kb, keys, restore, serve, status, tenant
 from cloud_core.cli.config import FILE
 from nearside import __version__, terminal
 
@@ -12,9 +12,12 @@ init.add_to(app)
 check.add_to(app)
 serve.add_to(app)
 status.add_to(app)
+backup.add_to(app)
+restore.add_to(app)
 app.add_typer(tenant.group, name="tenant")
 app.add_typer(kb.group, name="kb")
 app.add_typer(edge.group, name="edge")
+app.add_typer(keys.group, name="keys")
 
 
 def main() -> NoReturn:

@@ -7,6 +7,7 @@ from cryptography import x509
 
 from cloud_core import settings as core_settings
 from cloud_core.app import open_tenants
+from cloud_core.cli.config import FILE
 from cloud_core.engines import make_engine
 from cloud_core.fleet.nats import find_program
 from cloud_core.settings import CoreSettings
@@ -27,6 +28,7 @@ def look(path: Path) -> Iterator[Finding]:
         return
     yield from _certificates(settings)
     yield from findings.of_node_key(settings.node_key, settings.data, INIT)
+    yield from findings.of_recovery_key(settings.node_key, FILE.program)
     secrets = (settings.ca_key, settings.https.key, settings.grpc.key, settings.nats.key)
     yield from findings.of_secrets(secrets, f"{INIT}, or restore it")
     yield from _broker(settings)
@@ -74,10 +76,19 @@ def _engine(settings: CoreSettings) -> Iterator[Finding]:
 
 
 def _tenants(settings: CoreSettings) -> Iterator[Finding]:
-    if not settings.node_key.exists() or settings.node_key.stat().st_mode & 0o077:
-        return  # said already
     try:
-        if not open_tenants(settings).all():
-            yield Finding("warning", "no tenant yet — cloud-core tenant add ID --name NAME")
+        tenants = open_tenants(settings)
     except NearsideError as error:
-        yield Finding("error", str(error))
+        if settings.node_key.exists() and not settings.node_key.stat().st_mode & 0o077:  # else said already
+            yield Finding("error", str(error))
+        return
+    if not tenants.ids():
+        yield Finding("warning", "no tenant yet — cloud-core tenant add ID --name NAME")
+    for tenant_id in tenants.keyless():
+        hint = f"restore it from the backup, or cloud-core tenant remove {tenant_id}"
+        yield Finding("error", f"the key of a tenant is gone — {settings.data / 'tenants' / tenant_id} — {hint}")
+    for tenant_id in tenants.ids():
+        try:
+            tenants.get(tenant_id)
+        except NearsideError as error:
+            yield Finding("error", str(error))

@@ -1,14 +1,15 @@
 """`cloud-core kb …`: works while the core runs, which sees the change at its next search."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cloud_core.cli.config import Config, load
+from cloud_core.cli.progress import Advance, progress
 from nearside import terminal
 from nearside.errors import NearsideError
 from nearside.terminal import AsJson
@@ -31,8 +32,8 @@ def add(
     if not path.exists():
         raise NearsideError("no such file or folder", where=str(path))
     base = _open(config, tenant)
-    with _progress(path, quiet=as_json) as advance:
-        reports = base.add_folder(path, advance) if path.is_dir() else [base.add(path)]
+    with progress(quiet=as_json) as advance:
+        reports = base.add_folder(path, _each(path, advance)) if path.is_dir() else [base.add(path)]
     rows = [_row(report) for report in reports]
     columns = {"document_id": "Document", "status": "", "passages": "Passages", "notes": "Notes"}
     terminal.show_rows(rows, columns, as_json=as_json, empty=f"no file in {path}")
@@ -127,24 +128,17 @@ def _row(report: "Report") -> dict[str, Any]:
     }
 
 
+def _each(folder: Path, advance: Advance | None) -> "Callable[[Report], None] | None":
+    """What is told of each file."""
+    if advance is None:
+        return None
+    total, done = sum(1 for file in folder.rglob("*") if file.is_file()), count(1)
+    return lambda report: advance(report.document_id, next(done), total)
+
+
 def _open(config: Path | None, tenant_id: str) -> "KnowledgeBase":
     from cloud_core.app import Libraries, open_tenants
     from nearside.encoder import TextEncoder
 
     tenant = open_tenants(load(config)).get(tenant_id)
     return Libraries(TextEncoder()).of(tenant)
-
-
-@contextmanager
-def _progress(path: Path, *, quiet: bool) -> Iterator[Any]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    console = terminal.console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        total = sum(1 for file in path.rglob("*") if file.is_file()) if path.is_dir() else 1
-        task = progress.add_task("reading", total=total)
-        yield lambda report: progress.update(task, advance=1, description=report.document_id[-40:])

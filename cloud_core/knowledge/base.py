@@ -40,6 +40,10 @@ class KnowledgeBase:
         self._store = Store(connection, encoder.fingerprint)
         self._encoder = encoder
 
+    def close(self) -> None:
+        """Searches under way fail."""
+        self._store.close()
+
     @property
     def version(self) -> str:
         """An integer that grows with every change, also by another process."""

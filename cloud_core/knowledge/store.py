@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,6 +71,10 @@ class Store:
         self._lock = threading.RLock()
         self._vectors: Vectors | None = None
 
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
     @contextmanager
     def transaction(self, *, writing: bool) -> Iterator[None]:
         """One snapshot for what is read inside; all or nothing for what is written."""
@@ -80,9 +84,10 @@ class Store:
                 yield
                 self._connection.execute("COMMIT")
             except BaseException as error:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                if isinstance(error, self._connection.OperationalError):
+                with suppress(self._connection.ProgrammingError):  # closed meanwhile: its tenant was removed
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+                if isinstance(error, (self._connection.OperationalError, self._connection.ProgrammingError)):
                     raise StorageError(f"the knowledge base cannot be used now ({error})", hint="try again") from None
                 raise
 

@@ -1,9 +1,10 @@
-"""`TurnService.Converse`: one stream is one turn, in the order that turn.proto lays down."""
+"""`TurnService`: one stream is one turn, in the order that turn.proto lays down; turns can be forgotten."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
+from typing import Any
 
 import grpc
 
@@ -24,6 +25,7 @@ URI_NAMES = "peer_uri"
 
 Requests = AsyncIterator[turn_pb2.ConverseRequest]
 Context = grpc.aio.ServicerContext[turn_pb2.ConverseRequest, turn_pb2.ConverseResponse]
+ForgetContext = grpc.aio.ServicerContext[turn_pb2.ForgetRequest, turn_pb2.ForgetResponse]
 
 
 class TurnService(turn_pb2_grpc.TurnServiceServicer):
@@ -40,25 +42,26 @@ class TurnService(turn_pb2_grpc.TurnServiceServicer):
         began, outcome = time.monotonic(), "cancelled"
         try:
             outcome = await self._converse(request_iterator, context, began)
-        except Refusal as refusal:
+        except Exception as error:  # the door must stay open whatever one turn does
+            refusal = _told(error, "turn")
             outcome = refusal.reason.lower()
             await abort(context, refusal)
-        except NearsideError as error:
-            answer = refusal_of(error)
-            outcome = answer.reason.lower()
-            LOG.warning("turn_failed", reason=answer.reason, error=failure(error))
-            await abort(context, answer)
-        except Exception as error:  # the door must stay open whatever one turn does
-            outcome = "core_failed"
-            LOG.error("turn_broke", error=failure(error))
-            await abort(context, Refusal(grpc.StatusCode.INTERNAL, "CORE_FAILED", "the core failed"))
         finally:
             self._metrics.turns.labels(outcome).inc()
             self._metrics.latency.observe(time.monotonic() - began)
 
+    async def Forget(self, request: turn_pb2.ForgetRequest, context: ForgetContext) -> turn_pb2.ForgetResponse:
+        try:
+            tenant = self._admitted(request.tenant_id, context)
+            erased = await self._turns.forget(tenant, wire.read_forgotten(request))
+        except Exception as error:  # as above
+            await abort(context, _told(error, "forget"))
+        self._metrics.forgotten.inc(erased)
+        return turn_pb2.ForgetResponse(erased=erased)
+
     async def _converse(self, requests: Requests, context: Context, began: float) -> str:
         first = await _first(requests)
-        tenant = self._admitted(first, context)
+        tenant = self._admitted(first.tenant_id, context)
         question = wire.read_question(first)
         deadline_at = began + wire.time_left_s(first.start, self._max_s)
         with self._place():
@@ -90,16 +93,16 @@ class TurnService(turn_pb2_grpc.TurnServiceServicer):
                     outcome = event.outcome.value
         return outcome
 
-    def _admitted(self, first: turn_pb2.ConverseRequest, context: Context) -> Tenant:
+    def _admitted(self, tenant_id: str, context: grpc.aio.ServicerContext[Any, Any]) -> Tenant:
         """The certificate says which edge this is and whom it serves; the request must agree."""
         uris = context.auth_context().get(URI_NAMES, [])
         peer = peer_of(uri.decode(errors="replace") for uri in uris)
         if not peer.edge_id:
             raise denied("EDGE_UNKNOWN", "the certificate names no edge")
-        if first.tenant_id not in peer.tenants:
+        if tenant_id not in peer.tenants:
             raise denied("TENANT_NOT_ALLOWED", "the certificate does not name this tenant")
         try:
-            return self._find(first.tenant_id)
+            return self._find(tenant_id)
         except TenantUnknown:
             raise denied("TENANT_UNKNOWN", "this core does not serve that tenant") from None
 
@@ -116,6 +119,18 @@ class TurnService(turn_pb2_grpc.TurnServiceServicer):
         finally:
             self._in_flight -= 1
             self._metrics.in_flight.dec()
+
+
+def _told(error: Exception, what: str) -> Refusal:
+    """What the edge is told; what it is not told stands in the log."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, NearsideError):
+        refusal = refusal_of(error)
+        LOG.warning(f"{what}_failed", reason=refusal.reason, error=failure(error))
+        return refusal
+    LOG.error(f"{what}_broke", error=failure(error))
+    return Refusal(grpc.StatusCode.INTERNAL, "CORE_FAILED", "the core failed")
 
 
 async def _first(requests: Requests) -> turn_pb2.ConverseRequest:

@@ -27,6 +27,9 @@ class TurnMetrics:
             ("kind",),
             registry=registry,
         )
+        self.forgotten = Counter(
+            "nearside_turns_forgotten", "Turns erased because their customer was forgotten.", registry=registry
+        )
 
     def count_withheld(self, kind: str) -> None:
         self.withheld.labels(kind).inc()

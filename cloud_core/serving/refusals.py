@@ -1,7 +1,7 @@
 """How the core says no: a gRPC status with google.rpc.ErrorInfo, and RetryInfo where a retry helps.
 
-Reasons: INVALID_REQUEST · EDGE_UNKNOWN, TENANT_NOT_ALLOWED, TENANT_UNKNOWN · TOO_MANY_TURNS · TURN_DEADLINE ·
-CANCELLED · ENGINE_FAILED · CORE_FAILED
+Reasons: INVALID_REQUEST · EDGE_UNKNOWN, TENANT_NOT_ALLOWED, TENANT_UNKNOWN · TURN_FORGOTTEN · TOO_MANY_TURNS ·
+TURN_DEADLINE · CANCELLED · ENGINE_FAILED · STORE_FAILED · CORE_FAILED
 """
 
 from typing import Any, NoReturn
@@ -11,8 +11,8 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
 
-from cloud_core.turns.runner import DeadlineExceeded
-from nearside.errors import EngineError, NearsideError
+from cloud_core.turns.runner import DeadlineExceeded, Forgotten
+from nearside.errors import EngineError, NearsideError, StorageError
 
 DOMAIN = "nearside"
 RETRY_S = 1.0
@@ -37,6 +37,10 @@ def denied(reason: str, message: str) -> Refusal:
 def refusal_of(error: NearsideError) -> Refusal:
     if isinstance(error, DeadlineExceeded):
         return Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "TURN_DEADLINE", error.what)
+    if isinstance(error, Forgotten):
+        return Refusal(grpc.StatusCode.FAILED_PRECONDITION, "TURN_FORGOTTEN", error.what)
+    if isinstance(error, StorageError):
+        return Refusal(grpc.StatusCode.UNAVAILABLE, "STORE_FAILED", error.what, retry_s=RETRY_S)
     code = grpc.StatusCode.ABORTED if error.retryable else grpc.StatusCode.INTERNAL
     reason = "ENGINE_FAILED" if isinstance(error, EngineError) else "CORE_FAILED"
     return Refusal(code, reason, error.what, retry_s=RETRY_S if error.retryable else 0.0)

@@ -9,7 +9,9 @@ from nearside.v1 import turn_pb2
 TEXT_LIMIT = 8_000
 HISTORY_LIMIT = 40
 LEDGER_LIMIT = 32
+FORGET_LIMIT = 500
 TURN_ID = re.compile(r"[\w.:-]{1,80}", re.ASCII)
+TURN_ID_RULE = "a turn id must be 1 to 80 of A-Z, a-z, 0-9, _ . : -"
 LANGUAGES: dict[str, Lang] = {"en": "en", "zh": "zh"}
 ROLES = {
     turn_pb2.ROLE_CUSTOMER: Role.CUSTOMER,
@@ -27,7 +29,7 @@ def read_question(request: turn_pb2.ConverseRequest) -> Question:
     if request.WhichOneof("event") != "start":
         raise malformed("the first message must be `start`")
     if not TURN_ID.fullmatch(request.turn_id):
-        raise malformed("turn_id must be 1 to 80 of A-Z, a-z, 0-9, _ . : -")
+        raise malformed(TURN_ID_RULE)
     start = request.start
     lang = LANGUAGES.get(start.language)
     if lang is None:
@@ -39,6 +41,15 @@ def read_question(request: turn_pb2.ConverseRequest) -> Question:
     if len(start.ledger) > LEDGER_LIMIT:
         raise malformed(f"start.ledger has more than {LEDGER_LIMIT} items")
     return Question(start.text, lang, _history(start))
+
+
+def read_forgotten(request: turn_pb2.ForgetRequest) -> list[str]:
+    """Raises Refusal."""
+    if not 1 <= len(request.turn_ids) <= FORGET_LIMIT:
+        raise malformed(f"turn_ids must be 1 to {FORGET_LIMIT}")
+    if not all(map(TURN_ID.fullmatch, request.turn_ids)):
+        raise malformed(TURN_ID_RULE)
+    return list(request.turn_ids)
 
 
 def _history(start: turn_pb2.TurnStart) -> tuple[HistoryItem, ...]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 from weakref import WeakKeyDictionary
@@ -31,11 +31,14 @@ from cloud_core.tenants import Tenant
 from cloud_core.turns.answers import Draft
 from cloud_core.turns.claims import LEASE_S, Claim, Claims
 from cloud_core.turns.grounding import Grounding
-from nearside.errors import EngineError, NearsideError
+from nearside.errors import EngineError, NearsideError, StorageError
+from nearside.logs import failure, logger
 
+LOG = logger("turns")
 ANSWERS = TypeAdapter(Answer)
 PASSAGES = 8
 POLL_S = 0.05
+FORGOTTEN = "the turn's customer was forgotten"
 
 
 class DeadlineExceeded(NearsideError):
@@ -48,6 +51,10 @@ class TakenOver(NearsideError):
     """This stream was stalled for longer than its lease."""
 
     retryable = True
+
+
+class Forgotten(NearsideError):
+    """The turn's customer was forgotten."""
 
 
 class Evidence(Protocol):
@@ -83,32 +90,46 @@ class Turns:
     ) -> AsyncGenerator[Delta | Answer]:
         """Deltas, then one `Answer`; a turn that was answered before yields its first answer only.
 
-        `deadline_at` is in seconds of `time.monotonic()`; past it, DeadlineExceeded. To be closed by the caller.
+        `deadline_at` is in seconds of `time.monotonic()`; past it, DeadlineExceeded. Raises Forgotten where the turn
+        was erased. To be closed by the caller.
         """
         claims = self.claims_of(tenant)
         claim = await self._claim(claims, turn_id, deadline_at)
+        if claim.forgotten:
+            raise Forgotten(FORGOTTEN)
         if claim.answer:
             yield ANSWERS.validate_json(claim.answer)
             return
         async with (
-            _held(claims, turn_id, claim.holder),
+            _held(claims, turn_id, claim.holder) as hold,
             aclosing(self._answer(tenant, question, deadline_at)) as events,
         ):
             async for event in events:
+                if hold.lost:
+                    raise await hold.loss()
                 if isinstance(event, Answer):
-                    await _keep(claims, turn_id, claim.holder, event)
+                    await hold.keep(event)
                 yield event
+
+    async def forget(self, tenant: Tenant, turn_ids: Sequence[str]) -> int:
+        """Erase these turns, answered, at work or never seen; how many there was something of."""
+        return await asyncio.to_thread(self.claims_of(tenant).erase, turn_ids)
 
     def claims_of(self, tenant: Tenant) -> Claims:
         if tenant not in self._claims:
             self._claims[tenant] = Claims(tenant.connect())
         return self._claims[tenant]
 
+    def close(self, tenant: Tenant) -> None:
+        """Close the tenant's file here; turns of it that are at work fail."""
+        if (claims := self._claims.pop(tenant, None)) is not None:
+            claims.close()
+
     async def _claim(self, claims: Claims, turn_id: str, deadline_at: float) -> Claim:
         """Ours, or its answer; while another stream works on the same turn, wait for that."""
         while True:
             claim = await asyncio.to_thread(claims.take, turn_id)
-            if claim.holder or claim.answer:
+            if claim.holder or claim.answer or claim.forgotten:
                 return claim
             async with _until(deadline_at):
                 await asyncio.sleep(POLL_S)
@@ -153,29 +174,48 @@ async def _next(stream: AsyncIterator[EngineEvent], deadline_at: float, engine: 
     return event
 
 
-async def _keep(claims: Claims, turn_id: str, holder: str, answer: Answer) -> None:
-    """Durable before it goes out."""
-    if not await asyncio.to_thread(claims.answer, turn_id, holder, ANSWERS.dump_json(answer).decode()):
-        raise TakenOver("another stream has taken this turn over", hint="repeat it to get that answer")
+@dataclass(slots=True)
+class _Hold:
+    """A claim of ours. `lost`: the last renewal found it gone."""
+
+    claims: Claims
+    turn_id: str
+    holder: str
+    lost: bool = False
+
+    async def keep(self, answer: Answer) -> None:
+        """Durable before it goes out."""
+        text = ANSWERS.dump_json(answer).decode()
+        if not await asyncio.to_thread(self.claims.answer, self.turn_id, self.holder, text):
+            raise await self.loss()
+
+    async def loss(self) -> NearsideError:
+        if await asyncio.to_thread(self.claims.is_forgotten, self.turn_id):
+            return Forgotten(FORGOTTEN)
+        return TakenOver("another stream has taken this turn over", hint="repeat it to get that answer")
+
+    async def renew(self) -> None:
+        """Until the claim is lost. A renewal that failed is tried again: the lease outlives two of them."""
+        while not self.lost:
+            await asyncio.sleep(LEASE_S / 3)
+            try:
+                self.lost = not await asyncio.to_thread(self.claims.renew, self.turn_id, self.holder)
+            except StorageError as error:
+                LOG.warning("claim_not_renewed", turn_id=self.turn_id, error=failure(error))
 
 
 @asynccontextmanager
-async def _held(claims: Claims, turn_id: str, holder: str) -> AsyncIterator[None]:
+async def _held(claims: Claims, turn_id: str, holder: str) -> AsyncIterator[_Hold]:
     """Renew the lease meanwhile; let go of the turn if it ends without an answer."""
-    renewing = asyncio.create_task(_renew(claims, turn_id, holder))
+    hold = _Hold(claims, turn_id, holder)
+    renewing = asyncio.create_task(hold.renew())
     try:
-        yield
+        yield hold
     except BaseException:
         await asyncio.shield(asyncio.to_thread(claims.release, turn_id, holder))
         raise
     finally:
         renewing.cancel()
-
-
-async def _renew(claims: Claims, turn_id: str, holder: str) -> None:
-    while True:
-        await asyncio.sleep(LEASE_S / 3)
-        await asyncio.to_thread(claims.renew, turn_id, holder)
 
 
 @asynccontextmanager

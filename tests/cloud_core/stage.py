@@ -102,8 +102,8 @@ def make_core(folder: Path, *, nats: str = "off", nats_url: str = "", tenants: S
 
 
 @contextmanager
-def serving(core: Core) -> Iterator[Popen[bytes]]:
-    log = core.folder / "core.log"
+def serving(core: Core, log: Path | None = None) -> Iterator[Popen[bytes]]:
+    log = log or core.folder / "core.log"
     with servers.program([CORE, "serve", "--config", str(core.config)], log) as process:
         servers.wait_until(lambda: core.is_ready() or process.poll() is not None, "the core is ready", 30.0)
         assert process.poll() is None, log.read_text()

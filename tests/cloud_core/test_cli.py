@@ -8,8 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from edge_node.settings import Limits
 from nearside import __version__
+from nearside.deadlines import LEAST_KEPT_DAYS, MOST_DEFERRED_HOURS
 from nearside.tls import LocalCa, read_certificate
 from nearside.v1 import turn_pb2
 from tests import certificates, servers
@@ -192,6 +195,11 @@ def test_check_finds_a_tenants_key_that_does_not_open(config: Path) -> None:
     assert any("tenant.key" in text and "restore that key" in text for text in findings(config))
 
 
+def test_check_finds_a_tenant_whose_key_is_gone(config: Path) -> None:
+    (config.parent / "data" / "tenants" / "demo" / "tenant.key").unlink()
+    assert any("the key of a tenant is gone" in text and "tenant remove demo" in text for text in findings(config))
+
+
 def test_the_settings_file_is_looked_for_here_then_in_the_environment(made: Path, tmp_path: Path) -> None:
     assert "no core.toml" in failing("tenant", "list", cwd=tmp_path)
     assert "Larkspur" in fine("tenant", "list", cwd=made.parent)
@@ -280,11 +288,21 @@ def test_a_running_core_sees_new_tenants_and_documents_at_once(tmp_path: Path) -
     assert final.citations[0].uri == "https://shop.example/returns"
 
 
-def ask(core: stage.Core, turn_id: str) -> turn_pb2.Final:
+def ask(core: stage.Core, turn_id: str, within_s: float = 20.0) -> turn_pb2.Final:
     async def converse() -> turn_pb2.Final:
         request = stage.start("Within how many days may I return a tent?", turn_id, "late")
+        request.start.time_left.FromMilliseconds(round(within_s * 1000))
         async with stage.calling(core, core.credentials(tenants=("late",))) as call:
             await call.write(request)
             return [response async for response in call][-1].final
 
     return asyncio.run(converse())
+
+
+def test_answers_are_kept_longer_than_an_edge_may_retry(config: Path) -> None:
+    assert LEAST_KEPT_DAYS * 24 > MOST_DEFERRED_HOURS
+    [finding] = findings(config, CORE__TURNS__KEEP_DAYS=str(LEAST_KEPT_DAYS - 1))
+    assert "turns.keep_days" in finding and str(LEAST_KEPT_DAYS) in finding
+    assert findings(config, CORE__TURNS__KEEP_DAYS=str(LEAST_KEPT_DAYS)) == []
+    with pytest.raises(ValidationError):
+        Limits(deferred_hours=MOST_DEFERRED_HOURS + 1)

@@ -104,3 +104,67 @@ def test_many_that_open_a_new_tenant_at_once_agree(tenants: Tenants, tmp_path: P
     for thread in threads:
         thread.join()
     assert names == ["Demo"] * 8
+
+
+def test_a_removed_tenant_has_no_key_and_no_files_and_is_unknown_at_once(tenants: Tenants, tmp_path: Path) -> None:
+    demo, other = tenants.add("demo", "Demo"), tenants.add("other", "Other")
+    tenants_in(tmp_path).remove("demo")
+    assert not demo.folder.exists()
+    with pytest.raises(TenantUnknown):
+        tenants.get("demo")
+    with pytest.raises(TenantUnknown):
+        demo.connect()
+    assert not demo.folder.exists()
+    assert tenants.all() == [other]
+    with pytest.raises(TenantUnknown):
+        tenants.remove("demo")
+
+
+@pytest.mark.parametrize("tenant_id", ["", "../data", ".", "x/../demo"])
+def test_only_a_tenant_can_be_removed(tenants: Tenants, tenant_id: str) -> None:
+    tenants.add("demo", "Demo")
+    with pytest.raises(TenantUnknown):
+        tenants.remove(tenant_id)
+    assert tenants.get("demo").folder.exists()
+
+
+def test_the_key_is_destroyed_before_the_files_and_a_removal_that_was_interrupted_ends_when_repeated(
+    tenants: Tenants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tenants.add("demo", "Demo").folder
+    with monkeypatch.context() as crashing:
+        crashing.setattr(shutil, "rmtree", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            tenants.remove("demo")
+    assert (folder / "core.db").exists() and not list(folder.glob("*tenant.key*"))
+    assert tenants.ids() == []
+    with pytest.raises(NearsideError, match="tenant remove demo"):
+        tenants.add("demo", "Again")
+    tenants.remove("demo")
+    assert tenants.add("demo", "Again").name == "Again"
+
+
+def test_tenants_that_were_removed_or_replaced_are_told_once(tenants: Tenants, tmp_path: Path) -> None:
+    demo, other, third = (tenants.add(tenant_id, "X") for tenant_id in ("demo", "other", "third"))
+    assert tenants.retired() == []
+    another = tenants_in(tmp_path)
+    another.remove("demo")
+    another.remove("other")
+    another.add("other", "X")
+    assert tenants.get("other") is not other
+    assert sorted(tenant.id for tenant in tenants.retired()) == ["demo", "other"]
+    assert tenants.retired() == []
+    assert tenants.get("third") is third
+
+
+def test_a_tenant_whose_key_was_only_wrapped_anew_stays_the_same(tenants: Tenants, tmp_path: Path) -> None:
+    demo = tenants.add("demo", "Demo")
+    assert KeyRing(tmp_path / "node.key", "core").rotate_node_key(tmp_path / "data") == 1
+    assert tenants.get("demo") is demo
+    assert tenants.retired() == []
+
+
+def test_a_tenant_that_does_not_open_is_listed_by_its_id(tenants: Tenants) -> None:
+    tenants.add("demo", "Demo")
+    (tenants.add("other", "Other").folder / "core.db").write_bytes(b"x" * 4096)
+    assert tenants.ids() == ["demo", "other"]

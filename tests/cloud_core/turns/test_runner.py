@@ -8,9 +8,11 @@ import pytest
 from cloud_core.app import open_tenants
 from cloud_core.messages import Answer, Delta, EngineEvent, HistoryItem, Outcome, Question, Role, ToolRequest
 from cloud_core.tenants import Tenant
+from cloud_core.turns import runner
 from cloud_core.turns.answers import NO_EVIDENCE
-from cloud_core.turns.runner import DeadlineExceeded, TakenOver, Turns
-from nearside.errors import EngineError
+from cloud_core.turns.claims import Claims
+from cloud_core.turns.runner import DeadlineExceeded, Forgotten, TakenOver, Turns
+from nearside.errors import EngineError, StorageError
 from tests.cloud_core import stage
 from tests.cloud_core.stage import GOOD, GROUNDED, ScriptedEngine, sentence, turns_with
 
@@ -120,3 +122,80 @@ async def test_an_answer_to_a_conversation_is_not_cacheable(tenant: Tenant) -> N
     async with aclosing(turns.run(tenant, "t", question, time.monotonic() + 20)) as events:
         answers = [event async for event in events if isinstance(event, Answer)]
     assert [answer.cacheable for answer in answers] == [False]
+
+
+async def test_a_forgotten_turn_is_refused_and_never_run_again(tenant: Tenant) -> None:
+    engine = ScriptedEngine(GOOD, GROUNDED)
+    turns = turns_with(engine)
+    await run(turns, tenant)
+    assert await turns.forget(tenant, ["t", "unseen"]) == 1
+    for turn_id in ("t", "unseen"):
+        with pytest.raises(Forgotten):
+            await run(turns, tenant, turn_id)
+    assert engine.calls == 1
+
+
+async def test_a_turn_that_is_forgotten_while_it_runs_ends_without_an_answer(tenant: Tenant) -> None:
+    gate = asyncio.Event()
+    engine = ScriptedEngine(gate, GROUNDED)
+    turns = turns_with(engine)
+    running = asyncio.create_task(run(turns, tenant))
+    await engine.started.wait()
+    assert await turns.forget(tenant, ["t"]) == 1
+    gate.set()
+    with pytest.raises(Forgotten):
+        await running
+
+
+async def test_whoever_lost_a_turn_sends_no_more_sentences(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "LEASE_S", 0.03)
+    gate = asyncio.Event()
+    turns = turns_with(ScriptedEngine(GOOD, gate, GOOD, GROUNDED))
+    async with aclosing(turns.run(tenant, "t", QUESTION, time.monotonic() + 20)) as events:
+        assert isinstance(await anext(events), Delta)
+        await turns.forget(tenant, ["t"])
+        asyncio.get_running_loop().call_later(0.3, gate.set)
+        with pytest.raises(Forgotten):
+            await anext(events)
+
+
+async def test_a_renewal_that_fails_once_is_tried_again(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "LEASE_S", 0.03)
+    gate, renewed, failures = asyncio.Event(), asyncio.Event(), [StorageError("full")]
+    loop = asyncio.get_running_loop()
+
+    def renew(self: Claims, turn_id: str, holder: str) -> bool:
+        if failures:
+            raise failures.pop()
+        loop.call_soon_threadsafe(renewed.set)
+        return True
+
+    monkeypatch.setattr(Claims, "renew", renew)
+    running = asyncio.create_task(run(turns_with(ScriptedEngine(gate, GOOD, GROUNDED)), tenant))
+    await renewed.wait()
+    gate.set()
+    assert isinstance((await running)[-1], Answer)
+
+
+async def test_a_tenant_that_was_closed_fails_its_turns_and_can_be_opened_again(tenant: Tenant) -> None:
+    gate = asyncio.Event()
+    engine = ScriptedEngine(gate, GOOD, GROUNDED)
+    turns = turns_with(engine)
+    running = asyncio.create_task(run(turns, tenant))
+    await engine.started.wait()
+    turns.close(tenant)
+    turns.close(tenant)
+    gate.set()
+    with pytest.raises(StorageError):
+        await running
+    turns.claims_of(tenant).end_leases()
+    assert isinstance((await run(turns, tenant))[-1], Answer)
+
+
+async def test_two_programs_that_are_asked_the_same_turn_many_times_at_once_run_it_once(tmp_path: Path) -> None:
+    settings = stage.make_core(tmp_path).settings
+    engine = ScriptedEngine(GOOD, GROUNDED)
+    programs = [(turns_with(engine), open_tenants(settings).get("demo")) for _ in range(2)]
+    streams = await asyncio.gather(*(run(turns, tenant) for turns, tenant in programs * 8))
+    assert engine.calls == 1
+    assert len({str(events[-1]) for events in streams}) == 1

@@ -1,0 +1,1 @@
+"""A sealed archive of everything that a core has, and a core made of one."""
