@@ -24,6 +24,6 @@ class Conversations:
         return await self._stores[tenant.id].reply_to(turn_id)
 
     def token(self, tenant: Tenant, thread: str) -> str:
-        """Derived from the tenant's key, so it is stored nowhere and dies with that key."""
-        key = self._stores[tenant.id].token_key
+        """Made with a secret of the tenant's file: it dies with that file's key, and outlives a change of it."""
+        key = self._stores[tenant.id].secret("conversation-token")
         return hmac.new(key, thread.encode("utf-8", "surrogatepass"), sha256).hexdigest()

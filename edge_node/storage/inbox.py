@@ -1,10 +1,19 @@
 """The inbox: each message is committed once, and its turn stays open until a reply ends it."""
 
+import hmac
 import json
+from collections.abc import Container, Sequence
+from hashlib import sha256
 
-from edge_node.messages import Accepted, Conversation, ConversationState, Inbound, message_body
-from edge_node.storage import log
-from edge_node.storage.records import LoadedTurn, OpenTurn, state_from_json, state_to_json
+from edge_node.messages import (
+    Accepted,
+    ConversationState,
+    DeadReason,
+    Inbound,
+    message_body,
+)
+from edge_node.storage import ledger, log
+from edge_node.storage.records import OpenTurn, state_to_json
 from nearside.database import Connection
 from nearside.errors import Refused
 from nearside.ids import new_id
@@ -12,22 +21,20 @@ from nearside.ids import new_id
 NEW_STATE = state_to_json(ConversationState())
 
 
-def accept(db: Connection, message: Inbound, digest: bytes, at: float) -> Accepted:
-    known = db.execute(
-        "SELECT turn_id, conversation_id, event_id, digest FROM inbox"
-        " WHERE channel = ? AND account = ? AND message_id = ?",
-        (message.channel, message.account, message.message_id),
-    ).fetchone()
-    if known:
-        turn_id, conversation_id, event_id, first_digest = known
-        if bytes(first_digest) != digest:
-            raise Refused(
-                422,
-                "idempotency-mismatch",
-                "this message id was used with another body",
-                hint="use a new one",
-            )
-        return Accepted(message.message_id, turn_id, conversation_id, event_id, duplicate=True)
+def body_digest(message: Inbound) -> bytes:
+    """Tells one message from another under the same id."""
+    said = json.dumps([message.thread, message.customer, message.text, [*map(dict, message.attachments)]])
+    return sha256(said.encode()).digest()
+
+
+def seen_digest(secret: bytes, channel: str, account: str, message_id: str) -> bytes:
+    """What is kept of a message's id when the message itself is gone."""
+    return hmac.digest(secret, json.dumps([channel, account, message_id]).encode(), "sha256")
+
+
+def accept(db: Connection, message: Inbound, digest: bytes, seen: bytes, at: float) -> Accepted:
+    if (known := _known(db, message, digest, seen)) is not None:
+        return known
     conversation_id, turn_id = _conversation_of(db, message, at), new_id("t")
     event_id = log.append(db, conversation_id, turn_id, "message", message_body(message, at), at)
     db.execute(
@@ -46,6 +53,27 @@ def accept(db: Connection, message: Inbound, digest: bytes, at: float) -> Accept
         ),
     )
     return Accepted(message.message_id, turn_id, conversation_id, event_id, duplicate=False)
+
+
+def _known(db: Connection, message: Inbound, digest: bytes, seen: bytes) -> Accepted | None:
+    row = db.execute(
+        "SELECT turn_id, conversation_id, event_id, digest FROM inbox"
+        " WHERE channel = ? AND account = ? AND message_id = ?",
+        (message.channel, message.account, message.message_id),
+    ).fetchone()
+    if row is None:
+        row = db.execute("SELECT turn_id, conversation_id, event_id FROM seen WHERE digest = ?", (seen,)).fetchone()
+    elif bytes(row[3]) != digest:
+        raise Refused(
+            422,
+            "idempotency-mismatch",
+            "this message id was used with another body",
+            hint="use a new one",
+        )
+    if row is None:
+        return None
+    turn_id, conversation_id, event_id = row[:3]
+    return Accepted(message.message_id, turn_id, conversation_id, event_id, duplicate=True)
 
 
 def _conversation_of(db: Connection, message: Inbound, at: float) -> str:
@@ -71,46 +99,60 @@ def _conversation_of(db: Connection, message: Inbound, at: float) -> str:
     return conversation_id
 
 
-def load(db: Connection, turn_id: str) -> LoadedTurn | None:
-    row = db.execute(
-        "SELECT c.id, c.channel, c.account, c.thread, c.customer, c.state, c.owner, c.epoch, i.lang, i.event_id,"
-        " i.received_at, l.body"
-        " FROM inbox i JOIN conversations c ON c.id = i.conversation_id JOIN log l ON l.id = i.event_id"
-        " WHERE i.turn_id = ? AND i.status IN ('queued', 'deferred')",
-        (turn_id,),
-    ).fetchone()
-    if row is None:
-        return None
-    (
-        conversation_id,
-        channel,
-        account,
-        thread,
-        customer,
-        state,
-        owner,
-        epoch,
-        lang,
-        event_id,
-        received_at,
-        body,
-    ) = row
-    return LoadedTurn(
-        conversation=Conversation(conversation_id, channel, account, thread, customer),
-        text=json.loads(body)["text"],
-        lang=lang,
-        state=state_from_json(state),
-        owner=owner,
-        epoch=epoch,
-        event_id=event_id,
-        received_at=received_at,
-    )
-
-
 def open_turns(db: Connection) -> list[OpenTurn]:
     """In the order of their arrival."""
     rows = db.execute(
-        "SELECT turn_id, conversation_id, received_at, status = 'deferred' FROM inbox"
-        " WHERE status IN ('queued', 'deferred') ORDER BY event_id"
+        "SELECT turn_id, conversation_id, received_at, status = 'deferred', attempts, status = 'doubtful', channel"
+        " FROM inbox WHERE status NOT IN ('done', 'dropped') AND status IN ('queued', 'deferred', 'doubtful')"
+        " ORDER BY event_id"
     )
-    return [OpenTurn(turn_id, conversation, at, bool(deferred)) for turn_id, conversation, at, deferred in rows]
+    return [
+        OpenTurn(turn_id, conversation_id, at, bool(deferred), attempts, bool(doubtful), channel)
+        for turn_id, conversation_id, at, deferred, attempts, doubtful, channel in rows
+    ]
+
+
+def begin_attempt(db: Connection, turn_id: str) -> int:
+    """How many there were with this one; 0 where the turn has ended."""
+    row = db.execute(
+        "UPDATE inbox SET attempts = attempts + 1 WHERE turn_id = ? AND status IN ('queued', 'deferred')"
+        " RETURNING attempts",
+        (turn_id,),
+    ).fetchone()
+    return row[0] if row else 0
+
+
+def close_turn(db: Connection, turn_id: str, status: str, reason: str, at: float) -> None:
+    """An open turn ends; of a write call that did not say how it ended nobody will ask any more."""
+    db.execute(
+        "UPDATE inbox SET status = ?, reason = ?, ended_at = ?"
+        " WHERE turn_id = ? AND status IN ('queued', 'deferred', 'doubtful')",
+        (status, reason, at, turn_id),
+    )
+    ledger.leave_unknown(db, turn_id, at)
+
+
+def defer_turn(db: Connection, turn_id: str, reason: str) -> None:
+    db.execute("UPDATE inbox SET status = 'deferred', reason = ? WHERE turn_id = ?", (reason, turn_id))
+
+
+def merge_turns(db: Connection, merged: Sequence[str], into: str, at: float) -> None:
+    """They end with the turn `into`; what was merged into one of them before moves on with it."""
+    for turn_id in merged:
+        close_turn(db, turn_id, "done", "merged", at)
+        db.execute(
+            "UPDATE inbox SET answered_by = ? WHERE turn_id = ? AND status = 'done' AND reason = 'merged'",
+            (into, turn_id),
+        )
+
+
+def settle_doubtful(db: Connection, idempotent: Container[str], at: float) -> int:
+    """Turns open in a restored backup run again where a second reply does no harm; the number of the others."""
+    parked = 0
+    for turn in open_turns(db):
+        if turn.doubtful and turn.channel in idempotent:
+            db.execute("UPDATE inbox SET status = 'queued' WHERE turn_id = ?", (turn.turn_id,))
+        elif turn.doubtful:
+            close_turn(db, turn.turn_id, "dead", DeadReason.RESTORED, at)
+            parked += 1
+    return parked

@@ -28,12 +28,16 @@ def events(db: Connection, conversation_id: str, after: int, limit: int) -> list
 
 
 def reply_to(db: Connection, turn_id: str) -> Event | None:
+    """The newest reply of the turn, or of the one it was merged into."""
     row = db.execute(
         "SELECT log.id, kind, body FROM inbox JOIN log USING (conversation_id)"
         " WHERE inbox.turn_id = ? AND log.turn_id = inbox.turn_id AND kind = 'reply' ORDER BY log.id DESC LIMIT 1",
         (turn_id,),
     ).fetchone()
-    return Event(row[0], turn_id, row[1], json.loads(row[2])) if row else None
+    if row is not None:
+        return Event(row[0], turn_id, row[1], json.loads(row[2]))
+    merged = db.execute("SELECT answered_by FROM inbox WHERE turn_id = ?", (turn_id,)).fetchone()
+    return reply_to(db, merged[0]) if merged and merged[0] else None
 
 
 def history(db: Connection, conversation_id: str, before: int) -> tuple[HistoryItem, ...]:

@@ -1,79 +1,152 @@
 """The outbox: a reply is committed together with the end of its turn, then sent."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from edge_node.messages import Conversation, Event, Reply
-from edge_node.storage import log
-from edge_node.storage.records import Ended, reply_body, state_to_json
+from edge_node.messages import Conversation, DeadReason, Event, Reply
+from edge_node.storage import inbox, log
+from edge_node.storage.records import Ended, Unsent, reply_body, state_to_json
 from nearside.database import Connection
 
+REPLIES = (
+    "SELECT c.id, c.channel, c.account, c.thread, c.customer, l.id, l.turn_id, l.body, o.epoch, o.attempts,"
+    " o.next_at, o.doubts, o.status = 'doubtful', c.epoch FROM outbox o"
+    " JOIN conversations c ON c.id = o.conversation_id JOIN log l ON l.id = o.event_id"
+)
+TO_SEND = (
+    "WHERE o.status NOT IN ('sent', 'dropped') AND o.status IN ('pending', 'sending', 'doubtful') ORDER BY o.event_id"
+)
 
-def end_turn(
-    db: Connection, turn_id: str, epoch: int, reply: Reply, at: float, timing_ms: Mapping[str, float]
-) -> Ended | None:
+
+@dataclass(frozen=True, slots=True)
+class TurnEnd:
+    """How a turn ends; `merged` end with it. `parked`: it goes to the dead list though a reply goes out."""
+
+    turn_id: str
+    epoch: int
+    reply: Reply
+    timing_ms: Mapping[str, float]
+    merged: Sequence[str] = field(default=())
+    parked: DeadReason | None = None
+
+
+def end_turn(db: Connection, end: TurnEnd, at: float) -> Ended | None:
     row = db.execute(
-        "SELECT c.id, c.channel, c.account, c.thread, c.customer, c.epoch FROM inbox i"
+        "SELECT c.id, c.channel, c.account, c.thread, c.customer, c.owner, c.epoch FROM inbox i"
         " JOIN conversations c ON c.id = i.conversation_id WHERE i.turn_id = ? AND i.status IN ('queued', 'deferred')",
-        (turn_id,),
+        (end.turn_id,),
     ).fetchone()
     if row is None:
         return None
-    conversation = Conversation(*row[:5])
-    if row[5] != epoch:
-        close_turn(db, turn_id, "dropped", "agent_owns", at)
+    conversation, (owner, epoch) = Conversation(*row[:5]), row[5:]
+    if epoch != end.epoch:
+        for turn_id in (*end.merged, end.turn_id):
+            inbox.close_turn(db, turn_id, "dropped", "agent_owns", at)
         return None
-    body = reply_body(turn_id, reply, at, timing_ms)
-    event_id = log.append(db, conversation.id, turn_id, "reply", body, at)
-    _update_conversation(db, conversation.id, reply, at)
-    close_turn(db, turn_id, "done" if reply.final else "deferred", reply.reason.value, at)
+    reply = end.reply
+    epoch += reply.owner is not None and reply.owner != owner
+    body = reply_body(end.turn_id, end.merged, reply, at, end.timing_ms)
+    event_id = log.append(db, conversation.id, end.turn_id, "reply", body, at)
+    db.execute(
+        "UPDATE conversations SET state = coalesce(?, state), owner = ?, epoch = ?, updated_at = ? WHERE id = ?",
+        (state_to_json(reply.state) if reply.state else None, reply.owner or owner, epoch, at, conversation.id),
+    )
+    _close(db, end, at)
     db.execute(
         "INSERT INTO outbox (event_id, conversation_id, epoch, status, reason, attempts, created_at)"
-        " SELECT ?, id, epoch, 'pending', '', 0, ? FROM conversations WHERE id = ?",
-        (event_id, at, conversation.id),
+        " VALUES (?, ?, ?, 'pending', '', 0, ?)",
+        (event_id, conversation.id, epoch, at),
     )
-    return Ended(conversation, Event(event_id, turn_id, "reply", body))
+    return Ended(conversation, Event(event_id, end.turn_id, "reply", body), epoch)
 
 
-def _update_conversation(db: Connection, conversation_id: str, reply: Reply, at: float) -> None:
-    if reply.state is not None:
-        db.execute("UPDATE conversations SET state = ? WHERE id = ?", (state_to_json(reply.state), conversation_id))
-    if reply.owner is not None:
-        db.execute(
-            "UPDATE conversations SET epoch = epoch + 1, owner = ? WHERE id = ? AND owner != ?",
-            (reply.owner, conversation_id, reply.owner),
-        )
-    db.execute("UPDATE conversations SET updated_at = ? WHERE id = ?", (at, conversation_id))
+def _close(db: Connection, end: TurnEnd, at: float) -> None:
+    inbox.merge_turns(db, end.merged, end.turn_id, at)
+    if end.parked is not None:
+        inbox.close_turn(db, end.turn_id, "dead", end.parked.value, at)
+    elif end.reply.final:
+        inbox.close_turn(db, end.turn_id, "done", end.reply.reason.value, at)
+    else:
+        inbox.defer_turn(db, end.turn_id, end.reply.reason.value)
 
 
-def close_turn(db: Connection, turn_id: str, status: str, reason: str, at: float) -> None:
-    ended_at = None if status == "deferred" else at
+def record_attempt(db: Connection, event_id: int, at: float) -> None:
     db.execute(
-        "UPDATE inbox SET status = ?, reason = ?, ended_at = ? WHERE turn_id = ?",
-        (status, reason, ended_at, turn_id),
+        "UPDATE outbox SET status = 'sending', attempts = attempts + 1, attempted_at = ?"
+        " WHERE event_id = ? AND status IN ('pending', 'sending')",
+        (at, event_id),
     )
 
 
-def mark(db: Connection, event_id: int, status: str, reason: str, at: float) -> None:
+def mark_sent(db: Connection, event_id: int, at: float) -> None:
+    """Whatever was decided meanwhile: it did go out."""
     db.execute(
-        "UPDATE outbox SET status = ?, reason = ?, attempts = attempts + 1, sent_at = ? WHERE event_id = ?",
-        (status, reason, at if status == "sent" else None, event_id),
+        "UPDATE outbox SET attempts = attempts + (status != 'sending'), status = 'sent', reason = '', ended_at = ?"
+        " WHERE event_id = ? AND status != 'sent'",
+        (at, event_id),
     )
 
 
-def pending(db: Connection) -> list[Ended]:
-    rows = db.execute(
-        "SELECT c.id, c.channel, c.account, c.thread, c.customer, l.id, l.turn_id, l.body FROM outbox o"
-        " JOIN conversations c ON c.id = o.conversation_id JOIN log l ON l.id = o.event_id"
-        " WHERE o.status = 'pending' ORDER BY o.event_id"
+def postpone(db: Connection, event_id: int, reason: str, next_at: float) -> None:
+    db.execute(
+        "UPDATE outbox SET attempts = attempts + (status != 'sending'), status = 'pending', reason = ?, next_at = ?"
+        " WHERE event_id = ? AND status IN ('pending', 'sending')",
+        (reason, next_at, event_id),
     )
-    return [Ended(Conversation(*row[:5]), Event(row[5], row[6], "reply", json.loads(row[7]))) for row in rows]
 
 
-def may_send(db: Connection, event_id: int) -> bool:
-    row = db.execute(
-        "SELECT o.status = 'pending' AND o.epoch >= c.epoch FROM outbox o"
-        " JOIN conversations c ON c.id = o.conversation_id WHERE o.event_id = ?",
-        (event_id,),
-    ).fetchone()
-    return bool(row and row[0])
+def mark_dead(db: Connection, event_id: int, reason: str, at: float) -> None:
+    db.execute(
+        "UPDATE outbox SET attempts = attempts + (status != 'sending'), status = 'dead', reason = ?, ended_at = ?"
+        " WHERE event_id = ? AND status IN ('pending', 'sending', 'doubtful')",
+        (reason, at, event_id),
+    )
+
+
+def mark_dropped(db: Connection, event_id: int, reason: str, at: float) -> None:
+    db.execute(
+        "UPDATE outbox SET status = 'dropped', reason = ?, ended_at = ?"
+        " WHERE event_id = ? AND status IN ('pending', 'sending', 'doubtful')",
+        (reason, at, event_id),
+    )
+
+
+def take_up(db: Connection, idempotent: Container[str], at: float) -> list[Unsent]:
+    """What a stop left unsent, in event order, after each row has been given the state that the stop means."""
+    db.execute(
+        "UPDATE outbox SET status = 'pending', doubts = doubts + 1"
+        " WHERE status NOT IN ('sent', 'dropped') AND status = 'sending'"
+    )
+    taken = []
+    for unsent, current_epoch in _unsent(db, TO_SEND):
+        event_id, channel = unsent.ended.event.id, unsent.ended.conversation.channel
+        if unsent.ended.epoch < current_epoch:
+            mark_dropped(db, event_id, "agent_owns", at)
+        elif unsent.doubtful and channel not in idempotent:
+            db.execute(
+                "UPDATE outbox SET status = 'dead', reason = ?, ended_at = ? WHERE event_id = ?",
+                (DeadReason.RESTORED.value, at, event_id),
+            )
+        else:
+            db.execute("UPDATE outbox SET status = 'pending' WHERE event_id = ? AND status = 'doubtful'", (event_id,))
+            taken.append(unsent)
+    return taken
+
+
+def pending(db: Connection, event_id: int) -> tuple[Unsent, int] | None:
+    """A reply that waits to be sent, and the epoch its conversation is in."""
+    found = _unsent(db, "WHERE o.event_id = ? AND o.status = 'pending'", event_id)
+    return next(iter(found), None)
+
+
+def _unsent(db: Connection, condition: str, *values: object) -> list[tuple[Unsent, int]]:
+    rows = db.execute(f"{REPLIES} {condition}", values).fetchall()
+    return [(_as_unsent(row), row[13]) for row in rows]
+
+
+def _as_unsent(row: Sequence[Any]) -> Unsent:
+    event_id, turn_id, body, epoch, attempts, next_at, doubts, doubtful = row[5:13]
+    ended = Ended(Conversation(*row[:5]), Event(event_id, turn_id, "reply", json.loads(body)), epoch)
+    return Unsent(ended, attempts, next_at, doubts, bool(doubtful))

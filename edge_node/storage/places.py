@@ -4,6 +4,8 @@ from pathlib import Path
 
 from edge_node.storage.api_keys import ApiKeys
 
+DATABASE = "edge.db"
+
 
 def tenant_folder(data: Path, tenant_id: str) -> Path:
     return data / "tenants" / tenant_id

@@ -75,4 +75,42 @@ def m001_initial(database: Database) -> None:
     database.execute("CREATE INDEX outbox_open ON outbox (event_id) WHERE status = 'pending'")
 
 
-MIGRATIONS: list[Migration] = [m001_initial]
+def m002_promises(database: Database) -> None:
+    """What is dead, doubtful or forgotten; the ledger of write calls; secrets that outlive the file's key."""
+    for statement in (*INBOX_2, *OUTBOX_2, *CALLS_2, *PRIVACY_2):
+        database.execute(statement)
+
+
+# The partial indexes hold what still wants something; SQLite uses one for a query that repeats its condition.
+INBOX_2 = (
+    "ALTER TABLE inbox ADD COLUMN answered_by TEXT",
+    "DROP INDEX inbox_open",
+    "CREATE INDEX inbox_unsettled ON inbox (status, event_id) WHERE status NOT IN ('done', 'dropped')",
+    "CREATE INDEX inbox_merged ON inbox (answered_by) WHERE answered_by IS NOT NULL",
+)
+OUTBOX_2 = (
+    "ALTER TABLE outbox ADD COLUMN next_at REAL",
+    "ALTER TABLE outbox ADD COLUMN attempted_at REAL",
+    "ALTER TABLE outbox ADD COLUMN doubts INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE outbox RENAME COLUMN sent_at TO ended_at",
+    "UPDATE outbox SET status = 'dropped', ended_at = created_at WHERE status = 'failed' AND reason = 'agent_owns'",
+    "UPDATE outbox SET status = 'dead', ended_at = created_at WHERE status = 'failed'",
+    "DROP INDEX outbox_open",
+    "CREATE INDEX outbox_unsettled ON outbox (status, event_id) WHERE status NOT IN ('sent', 'dropped')",
+    "CREATE INDEX outbox_doubted ON outbox (doubts) WHERE doubts > 0",
+)
+CALLS_2 = (
+    "CREATE TABLE calls (turn_id TEXT NOT NULL, call_id TEXT NOT NULL, conversation_id TEXT NOT NULL,"
+    " tool TEXT NOT NULL, arguments_digest BLOB NOT NULL, status TEXT NOT NULL, result TEXT NOT NULL,"
+    " kind TEXT NOT NULL, started_at REAL NOT NULL, ended_at REAL, PRIMARY KEY (turn_id, call_id)) WITHOUT ROWID",
+    "CREATE INDEX calls_unknown ON calls (ended_at) WHERE status = 'unknown'",
+)
+PRIVACY_2 = (
+    "CREATE TABLE seen (digest BLOB PRIMARY KEY, turn_id TEXT NOT NULL, conversation_id TEXT NOT NULL,"
+    " event_id INTEGER NOT NULL, forgotten_at REAL NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE erasures (turn_id TEXT PRIMARY KEY, created_at REAL NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE secrets (purpose TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX conversations_customer ON conversations (customer)",
+)
+
+MIGRATIONS: list[Migration] = [m001_initial, m002_promises]

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,75 +20,137 @@ Job = Callable[[Connection], Any]
 LARGEST_GROUP = 256
 POSTED_WAIT_S = 0.25
 """How long a posted job may wait for a group to ride with."""
+POSTED_TRIES = 3
+PROBE_AFTER_S = 0.25
+"""How long after a failure a store is looked at again."""
+STORE_ERRORS = (SqliteError, MemoryError)
+"""What SQLite raises when it is the store that fails; after damage it may say that memory is out."""
+CHECK_SHARE = 10
+"""After damage, a look at the whole file that took 1 s is not repeated for this many seconds."""
 
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
     job: Job
     future: "asyncio.Future[Any] | None"
+    committed: Callable[[Any], None] | None = None
+    tries: int = 0
     outcome: Any = None
     error: BaseException | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Alone:
+    job: Callable[[Connection], tuple[Connection, Any]]
+    future: "Future[Any]"
 
 
 class Writer:
     """Runs jobs on its own thread; a job's result is handed back only after the commit that holds it."""
 
-    def __init__(self, connection: Connection, where: str) -> None:
-        self._connection, self._where = connection, where
-        self._jobs: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+    def __init__(self, connection: Connection, where: str, reopen: Callable[[], Connection] | None = None) -> None:
+        """`reopen` makes a new connection for when this one may have gone bad."""
+        self._connection, self._where, self._reopen = connection, where, reopen
+        self._jobs: queue.SimpleQueue[_Waiting | _Alone | None] = queue.SimpleQueue()
         self._posted: deque[_Waiting] = deque()
+        self._closed = self._stopping = False
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._work, name=f"writer {where}", daemon=True)
+        self._is_damaged = False
+        self._probe_at = 0.0
         self.condition: str | None = None
-        """Why the last commit failed, None while all is well."""
+        """Why the store refuses, None while all is well."""
         self._thread.start()
 
-    async def run(self, job: Callable[[Connection], T]) -> T:
-        """Commit `job`; raises what it raised, or StorageError if the store refuses."""
+    async def run(self, job: Callable[[Connection], T], committed: Callable[[T], None] | None = None) -> T:
+        """Commit `job`; raises what it raised, or StorageError if the store refuses.
+
+        `committed` is called with the outcome right after the commit, on the writer's thread, also when the caller
+        has gone away meanwhile; it must not raise.
+        """
+        self._refuse_when_closed()
         future: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put(_Waiting(job, future))
+        self._jobs.put(_Waiting(job, future, committed))
         return await future
 
     def post(self, job: Job) -> None:
         """Commit `job` with the next group; nobody waits for it, and it must be harmless to lose."""
         self._posted.append(_Waiting(job, None))
 
+    def alone(self, job: Callable[[Connection], tuple[Connection, T]]) -> "Future[T]":
+        """Run `job` outside any transaction, after all that waits now; it gives back the connection to go on with."""
+        self._refuse_when_closed()
+        future: Future[T] = Future()
+        self._jobs.put(_Alone(job, future))
+        return future
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise StorageError("the store is closed", where=self._where, hint="start the program again")
+
+    def suspect(self, error: Exception) -> None:
+        """Something failed that was not written: the store counts as refusing until a look at it says otherwise."""
+        self._is_damaged = self._is_damaged or not isinstance(error, self._connection.OperationalError)
+        self._probe_at = time.monotonic() + PROBE_AFTER_S
+        self.condition = _said(error)
+
     async def close(self) -> None:
+        self._closed = True
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
-        self._connection.close()
+        with contextlib.suppress(*STORE_ERRORS):
+            self._connection.close()
 
     def _work(self) -> None:
-        open_for_more = True
-        while open_for_more or self._posted:
-            group, open_for_more = self._next_group(open_for_more)
+        while not self._stopping:
+            group, following = self._next_group()
             if group:
                 self._commit(group)
                 self._loop.call_soon_threadsafe(_settle, group)
-            elif self.condition is not None:
+            if self.condition is not None and time.monotonic() >= self._probe_at:
                 self._probe()
+            if following is not None:
+                self._run_alone(following)
+        while self._posted:
+            self._commit([self._posted.popleft() for _ in range(min(len(self._posted), LARGEST_GROUP))])
 
     def _probe(self) -> None:
-        """While the store refuses and nobody writes: a real write that changes nothing tells when it is well again."""
+        """A real write that changes nothing tells whether the store is well; after damage, so does a look at it all."""
+        started = time.monotonic()
+        connection = self._connection
         try:
-            version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-            self._connection.execute(f"PRAGMA user_version = {version}")
-            self.condition = None
-        except SqliteError as error:
-            self.condition = str(error)
+            connection = self._reopen() if self._reopen else connection
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            connection.execute(f"PRAGMA user_version = {version}")
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0] if self._is_damaged else "ok"
+        except (*STORE_ERRORS, StorageError) as error:
+            found = _said(error)
+        connection, discarded = (connection, self._connection) if found == "ok" else (self._connection, connection)
+        self._connection = connection
+        if discarded is not connection:
+            with contextlib.suppress(*STORE_ERRORS):
+                discarded.close()
+        self._is_damaged = self._is_damaged and found != "ok"
+        self.condition = None if found == "ok" else found
+        now = time.monotonic()
+        self._probe_at = now + max(PROBE_AFTER_S, CHECK_SHARE * (now - started) if self._is_damaged else 0)
 
-    def _next_group(self, open_for_more: bool) -> tuple[list[_Waiting], bool]:
+    def _next_group(self) -> tuple[list[_Waiting], _Alone | None]:
+        """What is committed together, and what must run alone after it."""
         group: list[_Waiting] = []
+        following: _Alone | None = None
         with contextlib.suppress(queue.Empty):
-            while open_for_more and len(group) < LARGEST_GROUP:
+            while following is None and not self._stopping and len(group) < LARGEST_GROUP:
                 waiting = self._jobs.get_nowait() if group else self._jobs.get(timeout=POSTED_WAIT_S)
                 if waiting is None:
-                    open_for_more = False
+                    self._stopping = True
+                elif isinstance(waiting, _Alone):
+                    following = waiting
                 else:
                     group.append(waiting)
-        while self._posted and len(group) < 2 * LARGEST_GROUP:
+        while self._posted and self.condition is None and len(group) < 2 * LARGEST_GROUP:
             group.append(self._posted.popleft())
-        return group, open_for_more
+        return group, following
 
     def _commit(self, group: list[_Waiting]) -> None:
         execute = self._connection.execute
@@ -95,9 +159,14 @@ class Writer:
             for waiting in group:
                 self._run_one(waiting, alone=len(group) == 1)
             execute("COMMIT")
-            self.condition = None
-        except SqliteError as error:
+        except STORE_ERRORS as error:
             self._give_up(group, error)
+            return
+        if not self._is_damaged:
+            self.condition = None
+        for waiting in group:
+            if waiting.committed is not None and waiting.error is None:
+                waiting.committed(waiting.outcome)
 
     def _run_one(self, waiting: _Waiting, alone: bool) -> None:
         """A job's own failure is its caller's and undoes that job; the store's ends the group."""
@@ -107,7 +176,7 @@ class Writer:
         try:
             waiting.outcome = waiting.job(self._connection)
         except Exception as error:
-            if isinstance(error, SqliteError) and not isinstance(error, IntegrityError):
+            if isinstance(error, STORE_ERRORS) and not isinstance(error, IntegrityError):
                 raise
             waiting.error = error
             if alone:
@@ -118,16 +187,36 @@ class Writer:
         if not alone:
             execute("RELEASE job")
 
-    def _give_up(self, group: list[_Waiting], error: SqliteError) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-        self.condition = str(error)
-        for waiting in group:
-            waiting.error = waiting.error or StorageError(
-                f"the store refuses: {error}",
-                where=self._where,
-                hint="see /readyz; free space or mend the disk",
-            )
+    def _run_alone(self, waiting: _Alone) -> None:
+        try:
+            self._connection, outcome = waiting.job(self._connection)
+        except Exception as error:
+            waiting.future.set_exception(self._refusal(error) if isinstance(error, STORE_ERRORS) else error)
+        else:
+            waiting.future.set_result(outcome)
+
+    def _give_up(self, group: list[_Waiting], error: Exception) -> None:
+        with contextlib.suppress(*STORE_ERRORS):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        self.suspect(error)
+        for waiting in reversed(group):
+            if waiting.future is not None:
+                waiting.error = waiting.error or self._refusal(error)
+            elif waiting.tries < POSTED_TRIES:
+                waiting.tries, waiting.error = waiting.tries + 1, None
+                self._posted.appendleft(waiting)
+
+    def _refusal(self, error: Exception) -> StorageError:
+        return StorageError(
+            f"the store refuses: {_said(error)}", where=self._where, hint="see /readyz; free space or mend the disk"
+        )
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, StorageError):
+        return error.what
+    return str(error) or type(error).__name__
 
 
 def _settle(group: list[_Waiting]) -> None:

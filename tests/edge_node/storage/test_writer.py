@@ -88,6 +88,74 @@ async def test_a_full_store_refuses_says_why_and_recovers(tmp_path: Path) -> Non
     await writer.close()
 
 
+async def test_what_was_posted_to_a_store_that_refused_is_committed_later(tmp_path: Path) -> None:
+    connection = opened(tmp_path / "a.db")
+    writer = Writer(connection, "a.db")
+    connection.execute("PRAGMA query_only = ON")
+    writer.post(insert(7))
+    await until(lambda: writer.condition is not None)
+    connection.execute("PRAGMA query_only = OFF")
+    await until(lambda: open_database(tmp_path / "a.db", KEY).execute("SELECT n FROM t").fetchall() == [(7,)])
+    assert writer.condition is None
+    await writer.close()
+
+
+async def test_a_connection_that_has_gone_bad_is_replaced(tmp_path: Path) -> None:
+    connection = opened(tmp_path / "a.db")
+    writer = Writer(connection, "a.db", lambda: opened(tmp_path / "a.db"))
+    await writer.run(insert(1))
+    connection.close()
+    with pytest.raises(StorageError):
+        await writer.run(insert(2))
+    await until(lambda: writer.condition is None)
+    assert await writer.run(insert(3)) == 3
+    await writer.close()
+
+
+async def test_what_runs_alone_comes_after_what_waits_and_before_what_follows(tmp_path: Path) -> None:
+    connection = opened(tmp_path / "a.db")
+    writer = Writer(connection, "a.db")
+    seen: list[tuple[bool, int]] = []
+
+    def look(db: Connection) -> tuple[Connection, None]:
+        seen.append((db.in_transaction, db.execute("SELECT count(*) FROM t").fetchone()[0]))
+        return db, None
+
+    before = [asyncio.ensure_future(writer.run(insert(n))) for n in range(3)]
+    await asyncio.sleep(0)
+    alone = asyncio.wrap_future(writer.alone(look))
+    after = [asyncio.ensure_future(writer.run(insert(n))) for n in range(3, 6)]
+    await asyncio.gather(*before, alone, *after)
+    assert seen == [(False, 3)]
+    await writer.close()
+
+
+async def test_what_a_commit_sets_off_happens_though_its_caller_has_gone(tmp_path: Path) -> None:
+    writer = Writer(opened(tmp_path / "a.db"), "a.db")
+    told: list[int] = []
+    going = asyncio.ensure_future(writer.run(insert(1), told.append))
+    await asyncio.sleep(0)
+    going.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await going
+    await writer.run(insert(2), told.append)
+
+    def refuse(db: Connection) -> int:
+        raise Refused(422, "no", "not this one")
+
+    with pytest.raises(Refused):
+        await writer.run(refuse, told.append)
+    assert told == [1, 2]
+    await writer.close()
+
+
+async def test_a_closed_writer_refuses_instead_of_keeping_anyone_waiting(tmp_path: Path) -> None:
+    writer = Writer(opened(tmp_path / "a.db"), "a.db")
+    await writer.close()
+    with pytest.raises(StorageError, match="closed"):
+        await writer.run(insert(1))
+
+
 async def test_posted_jobs_are_committed_before_the_writer_closes(tmp_path: Path) -> None:
     writer = Writer(opened(tmp_path / "a.db"), "a.db")
     for number in range(10):
