@@ -1,9 +1,9 @@
 """The demo company's shop system: a small HTTP API over one SQLite file, on loopback, behind a bearer token.
 
 GET /orders/{number}, POST /orders/{number}/verify {"fact"}, POST /orders/{number}/cancel, POST /tickets,
-GET /tickets/{id}.
-A write needs an Idempotency-Key; the same key answers the same again, also after a restart. Orders 1001 to 1240 are
-invented.
+GET /tickets/{id}, GET /answers?key=.
+A write needs an Idempotency-Key; the same key answers the same again, also after a restart, and /answers?key= tells
+what it answered, or {"known": false}: then that write never happened. Orders 1001 to 1240 are invented.
 """
 
 import argparse
@@ -212,6 +212,13 @@ def show_ticket(connection: sqlite3.Connection, request: Request, _body: Body) -
     return 200, {"ticket": f"T-{20000 + number}", "state": "open", **dict(found)}
 
 
+def show_answer(connection: sqlite3.Connection, request: Request, _body: Body) -> Answer:
+    """What a write answered under its Idempotency-Key, changing nothing."""
+    key = request.query_params.get("key", "")
+    known = connection.execute("SELECT status, body FROM answers WHERE key = ?", (key,)).fetchone()
+    return (known["status"], json.loads(known["body"])) if known else (200, {"known": False})
+
+
 def text_of(body: Mapping[str, Any], name: str, limit: int) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not 0 < len(value) <= limit:
@@ -288,6 +295,7 @@ def shop_app(connection: sqlite3.Connection, token: str) -> Starlette:
         route("/orders/{number}/cancel", cancel_order, "POST", write=True),
         route("/tickets", open_ticket, "POST", write=True),
         route("/tickets/{ticket}", show_ticket),
+        route("/answers", show_answer),
     ]
     return Starlette(routes=routes, exception_handlers={HTTPException: say_error})
 

@@ -5,8 +5,9 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter
 
-Outcome = Literal["ticket", "failed", "no_tool"]
-"""A ticket was opened; its tool failed and the bot stays; the rule names no tool, so nobody is told."""
+Outcome = Literal["ticket", "failed", "unknown", "no_tool"]
+"""A ticket was opened; its tool failed and the bot stays; nobody knows whether one was opened, and the bot stays; the
+rule names no tool, so nobody is told."""
 
 CountHandoff = Callable[[str, Outcome], None]
 """`count(tenant_id, outcome)`"""

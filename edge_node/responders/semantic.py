@@ -1,13 +1,13 @@
 """FAQ variants and intent examples of one tenant, in one index: a text is encoded once for all who ask."""
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from hashlib import blake2b
+from typing import Protocol
 
 from edge_node.messages import Turn
-from nearside.nearest import Match, NearestIndex
+from nearside.nearest import Match
 
 FAQ = "faq:"
 INTENT = "intent:"
@@ -16,11 +16,18 @@ CANDIDATES = 4
 REMEMBERED = 10_000
 
 
-class Semantics:
-    """`thread` is the encoder's: it runs one text at a time, off the event loop."""
+LookUp = Callable[[], list[Match]]
 
-    def __init__(self, index: NearestIndex, thread: ThreadPoolExecutor) -> None:
-        self._index, self._thread = index, thread
+
+class Index(Protocol):
+    def query(self, text: str, *, limit: int) -> list[Match]: ...
+
+
+class Semantics:
+    """`encoding` runs a look-up on the encoder's thread, off the event loop, when it is this tenant's turn."""
+
+    def __init__(self, index: Index, encoding: Callable[[LookUp], Awaitable[list[Match]]]) -> None:
+        self._index, self._encoding = index, encoding
         self._known: OrderedDict[bytes, list[Match]] = OrderedDict()
 
     def nearest(self, text: str) -> Callable[[], Awaitable[Sequence[Match]]]:
@@ -31,7 +38,7 @@ class Semantics:
             if (known := self._known.get(key)) is not None:
                 self._known.move_to_end(key)
             else:
-                known = await asyncio.get_running_loop().run_in_executor(self._thread, self._query, text)
+                known = await self._encoding(partial(self._index.query, text, limit=CANDIDATES))
                 self._remember(key, known)
             return known
 
@@ -42,9 +49,6 @@ class Semantics:
         self._known[key] = matches
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
-
-    def _query(self, text: str) -> list[Match]:
-        return self._index.query(text, limit=CANDIDATES)
 
 
 async def nearest_intent(turn: Turn) -> tuple[str, float] | None:

@@ -15,8 +15,11 @@ from nearside.rules import Handoff, Rule, RuleBook, Slot, ToolStep
 from nearside.rules.schema import Failure, Form
 from nearside.tools import KINDS, Tool, kind_of
 
-CallTool = Callable[[str, Mapping[str, Any], str, str], Awaitable[Any]]
-"""`await call_tool(name, arguments, turn_id, call_id)` → the mapped result; raises ToolError."""
+CallTool = Callable[[str, Mapping[str, Any], str, str, str], Awaitable[Any]]
+"""`await call_tool(name, arguments, turn_id, call_id, conversation_id)` → the mapped result; raises ToolError."""
+
+DOUBTFUL = frozenset({"outcome_unknown", "call_changed"})
+"""Kinds of failure after which something may have been changed all the same."""
 
 PROOF_TRIES = 3
 """Wrong second facts that one conversation may give, whatever forms it starts."""
@@ -138,28 +141,43 @@ class Steps:
             if handoff.tool:
                 arguments = handoff.arguments.render(scene.argument_context(slots))
                 result = await self._call(scene, rule, handoff.tool, self._tools[handoff.tool].fit(arguments))
-            handed = _with_ticket(scene, result)
-            text = handoff.reply.render(scene.lang, handed.context(slots, result))
         except (ToolError, ContentError) as error:
-            return self._not_handed_over(scene, rule, handoff, slots, error)
+            self._log("handoff_failed", scene, rule, error)
+            if isinstance(error, ToolError) and kind_of(error) in DOUBTFUL:
+                return self._perhaps_handed_over(scene, slots, Reason.OUTCOME_UNKNOWN)
+            return self._not_handed_over(scene, handoff, slots)
+        handed = _with_ticket(scene, result)
+        try:
+            text = handoff.reply.render(scene.lang, handed.context(slots, result))
+        except ContentError as error:
+            self._log("handoff_failed", scene, rule, error)
+            if handoff.tool:
+                return self._perhaps_handed_over(handed, slots, Reason.TOOL_FAILED)
+            return self._not_handed_over(scene, handoff, slots)
         self._count_handoff(scene.turn.tenant.id, "ticket" if handoff.tool else "no_tool")
         return self._finished(handed, rule, slots, text, Reason.HANDOFF, owner=rule.owner or "agent")
 
-    def _not_handed_over(
-        self, scene: Scene, rule: Rule, handoff: Handoff, slots: Slots, error: ToolError | ContentError
-    ) -> Reply:
+    def _not_handed_over(self, scene: Scene, handoff: Handoff, slots: Slots) -> Reply:
+        self._count_handoff(scene.turn.tenant.id, "failed")
+        template = handoff.without_ticket or self._phrases.without_ticket
+        return scene.reply(template.render(scene.lang, scene.context(slots)), Reason.TOOL_FAILED, scene.settled(slots))
+
+    def _perhaps_handed_over(self, scene: Scene, slots: Slots, reason: Reason) -> Reply:
+        """No offer of a human: taking it would open a second ticket."""
+        self._count_handoff(scene.turn.tenant.id, "unknown")
+        text = self._phrases.ticket_unknown.render(scene.lang, scene.context(slots))
+        return scene.reply(text, reason, scene.settled(slots))
+
+    def _log(self, event: str, scene: Scene, rule: Rule, error: ToolError | ContentError) -> None:
         turn = scene.turn
         log.error(
-            "handoff_failed",
+            event,
             tenant_id=turn.tenant.id,
             turn_id=turn.turn_id,
             conversation_id=turn.conversation.id,
             rule=rule.id,
             error=failure(error),
         )
-        self._count_handoff(turn.tenant.id, "failed")
-        template = handoff.without_ticket or self._phrases.without_ticket
-        return scene.reply(template.render(scene.lang, scene.context(slots)), Reason.TOOL_FAILED, scene.settled(slots))
 
     def offer(self, scene: Scene, slots: Slots, text: str, reason: Reason) -> Reply:
         """End the form and offer a human, if a rule hands over to one."""
@@ -180,18 +198,27 @@ class Steps:
     async def _use_tool(self, scene: Scene, rule: Rule, step: ToolStep, slots: Slots) -> Reply:
         try:
             result = await self._call(scene, rule, step.name, self._arguments(scene, step, slots))
-            scene = _with_ticket(scene, result)
-            text = step.reply.render(scene.lang, scene.context(slots, result))
         except ToolError as error:
             return self._failed(scene, rule, slots, error)
-        except ContentError:
-            # the answer lacks what the reply speaks of: the same to the customer as no answer
+        except ContentError as error:
+            self._log("tool_arguments_failed", scene, rule, error)
+            return self._unanswered(scene, rule, slots, None)
+        scene = _with_ticket(scene, result)
+        try:
+            text = step.reply.render(scene.lang, scene.context(slots, result))
+        except ContentError as error:
+            # the answer lacks what the reply speaks of: the same to the customer as no clear answer
+            self._log("tool_reply_failed", scene, rule, error)
+            if self._tools[step.name].effect == "write":
+                return self._perhaps_done(scene, slots, None, Reason.TOOL_FAILED)
             return self._unanswered(scene, rule, slots, None)
         return self._finished(scene, rule, slots, text, Reason.TOOL_RESULT)
 
     def _failed(self, scene: Scene, rule: Rule, slots: Slots, error: ToolError) -> Reply:
         kind = kind_of(error)
         failure = rule.tool.on_error.get(kind) if rule.tool else None
+        if kind in DOUBTFUL:
+            return self._perhaps_done(scene, slots, failure, Reason.OUTCOME_UNKNOWN)
         if failure is None or kind in KINDS:
             return self._unanswered(scene, rule, slots, failure)
         text = failure.reply.render(scene.lang, scene.context(slots))
@@ -203,6 +230,14 @@ class Steps:
             return self.offer(scene, slots, text, Reason.TOOL_RESULT)
         left = {name: value for name, value in slots.items() if name != failure.ask_again}
         return scene.reply(text, Reason.TOOL_RESULT, scene.waiting(left, FormState(rule.id, failure.ask_again, tries)))
+
+    def _perhaps_done(self, scene: Scene, slots: Slots, failure: Failure | None, reason: Reason) -> Reply:
+        """`on_error.default` is not for this: it may claim that nothing happened."""
+        if failure is None:
+            text = self._said(scene, "write_unknown")
+        else:
+            text = failure.reply.render(scene.lang, scene.context(slots))
+        return self.offer(scene, slots, text, reason)
 
     def _unanswered(self, scene: Scene, rule: Rule, slots: Slots, failure: Failure | None) -> Reply:
         failure = failure or (rule.tool.on_error.get("default") if rule.tool else None)
@@ -227,7 +262,8 @@ class Steps:
 
     async def _call(self, scene: Scene, rule: Rule, tool: str, arguments: Mapping[str, Any]) -> Any:
         """The call id is the same whenever the turn is repeated."""
-        return await self._call_tool(tool, arguments, scene.turn.turn_id, f"{rule.id}/{tool}")
+        turn = scene.turn
+        return await self._call_tool(tool, arguments, turn.turn_id, f"{rule.id}/{tool}", turn.conversation.id)
 
     def _said(self, scene: Scene, phrase: str) -> str:
         text: str = getattr(self._phrases, phrase).render(scene.lang, scene.context({}))

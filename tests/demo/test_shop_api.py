@@ -70,6 +70,7 @@ def test_without_the_token_nothing_is_told(running: Shop) -> None:
     with running.client("wrong") as stranger:
         assert stranger.get("/orders/1042").status_code == 401
         assert stranger.post("/tickets", json={}).status_code == 401
+        assert stranger.get("/answers", params={"key": "t1:cancel"}).status_code == 401
         assert stranger.get("/healthz").status_code == 200
     assert running.token_file.stat().st_mode & 0o077 == 0
 
@@ -105,6 +106,22 @@ def test_an_order_is_cancelled_once_and_the_same_key_answers_the_same(client: ht
     assert write(client, f"/orders/{number}/cancel", "t2:cancel").status_code == 410
     assert write(client, "/orders/1001/cancel", "t1:cancel").status_code == 422, "the key belongs to another request"
     assert client.get(f"/orders/{number}").json()["state"] == "cancelled"
+
+
+def test_what_a_write_answered_is_told_by_its_key(client: httpx2.Client, folder: Path) -> None:
+    number = numbers_in(folder, "packed")[0]
+
+    def answer_to(key: str) -> httpx2.Response:
+        return client.get("/answers", params={"key": key})
+
+    assert (answer_to("a1:x").status_code, answer_to("a1:x").json()) == (200, {"known": False})
+    assert client.get(f"/orders/{number}").json()["state"] == "packed", "to ask changes nothing"
+    first = write(client, f"/orders/{number}/cancel", "a1:x")
+    assert (answer_to("a1:x").status_code, answer_to("a1:x").json()) == (200, first.json())
+    assert write(client, f"/orders/{number}/cancel", "a2:x").status_code == answer_to("a2:x").status_code == 410
+    assert write(client, "/orders/9999/cancel", "a3:x").status_code == 404
+    assert answer_to("a3:x").json() == {"known": False}
+    assert client.get("/answers").json() == {"known": False}
 
 
 def test_what_has_left_is_not_cancelled(client: httpx2.Client, folder: Path) -> None:

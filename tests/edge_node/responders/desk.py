@@ -48,8 +48,13 @@ class FakeShop:
         self.cancelled: list[str] = []
         self.down: str | None = None
         self.ticket = {"ticket": "T-20001"}
+        self.result = {"refund": "479.00"}
+        """Of a cancellation, besides the number."""
 
-    async def run(self, name: str, arguments: Mapping[str, Any], turn_id: str, call_id: str) -> Any:
+    async def run(
+        self, name: str, arguments: Mapping[str, Any], turn_id: str, call_id: str, conversation_id: str
+    ) -> Any:
+        assert conversation_id == "c_1"
         self.calls.append((name, dict(arguments), turn_id, call_id))
         if self.down:
             raise ToolFailure(self.down, "scripted", where=name)
@@ -74,7 +79,7 @@ class FakeShop:
         if number == "1043":
             raise ToolFailure("not_cancellable", "scripted", status=409)
         self.cancelled.append(number)
-        return {"number": number, "refund": "479.00"}
+        return {"number": number, **self.result}
 
     def names(self) -> list[str]:
         return [call[0] for call in self.calls]

@@ -1,11 +1,16 @@
 """Cancelling an order: a second fact, then a yes (design.md, section 3.8)."""
 
+from dataclasses import replace
+
 import pytest
+import structlog
 
 from edge_node.messages import ConversationState, FormState
-from edge_node.responders.scenes import CONFIRM, PROOF
+from edge_node.responders.scenes import CONFIRM, OFFER, PROOF
 from nearside.origins import Reason
-from tests.edge_node.responders.desk import Customer
+from nearside.rules import RuleBook
+from nearside.rules.schema import Failure
+from tests.edge_node.responders.desk import Customer, demo_content
 
 pytestmark = pytest.mark.unit
 
@@ -121,6 +126,50 @@ def test_an_unconfirmed_write_is_not_claimed() -> None:
     customer.shop.down = "timeout"
     reply = customer.hears("yes")
     assert reply.reason is Reason.TOOL_FAILED and "did not confirm" in reply.text
+
+
+@pytest.mark.parametrize("kind", ["outcome_unknown", "call_changed"])
+@pytest.mark.parametrize(
+    ("yes", "told", "offered"),
+    [
+        ("yes", "can't tell whether that went through", "Shall I pass you to a colleague?"),
+        ("是的", "我无法确认这次操作是否已经办成", "要我为您转接人工客服吗？"),
+    ],
+)
+def test_a_write_of_which_nobody_knows_is_told_so_with_the_offer_of_a_human(
+    kind: str, yes: str, told: str, offered: str
+) -> None:
+    customer = proven()
+    customer.shop.down = kind
+    reply = customer.hears(yes)
+    assert reply.reason is Reason.OUTCOME_UNKNOWN
+    assert told in reply.text and reply.text.endswith(offered)
+    assert "did not confirm" not in reply.text, "what the rule says by default may claim that nothing happened"
+    assert customer.state.form == FormState("human-please", OFFER)
+
+
+def test_a_rule_may_have_words_of_its_own_for_a_write_of_which_nobody_knows() -> None:
+    content = demo_content()
+    rule = content.rules.get("cancel-order")
+    assert rule and rule.tool
+    own = Failure.model_validate({"en": "Order {{ slots.order_number }} is looked up by hand."})
+    step = rule.tool.model_copy(update={"on_error": {**rule.tool.on_error, "outcome_unknown": own}})
+    rules = [other if other is not rule else rule.model_copy(update={"tool": step}) for other in content.rules]
+    customer = Customer(content=replace(content, rules=RuleBook(rules)))
+    customer.hears("cancel order 1042")
+    customer.hears("4711")
+    customer.shop.down = "outcome_unknown"
+    assert customer.hears("yes").text.startswith("Order 1042 is looked up by hand.")
+
+
+def test_a_cancellation_that_went_through_but_cannot_be_told_is_not_denied() -> None:
+    customer = proven()
+    customer.shop.result = {}
+    with structlog.testing.capture_logs() as logs:
+        reply = customer.hears("yes")
+    assert customer.shop.cancelled == ["1042"]
+    assert reply.reason is Reason.TOOL_FAILED and "can't tell whether that went through" in reply.text
+    assert [log["event"] for log in logs] == ["tool_reply_failed"]
 
 
 def test_a_failing_check_is_no_wrong_fact() -> None:

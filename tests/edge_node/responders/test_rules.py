@@ -152,12 +152,26 @@ def test_a_handoff_without_a_ticket_is_told_honestly_counted_and_can_be_asked_fo
     assert customer.handoffs == [("demo", "failed"), ("demo", "failed"), ("demo", "ticket")]
 
 
-def test_a_ticket_without_a_number_is_no_handoff() -> None:
+def test_a_ticket_without_a_number_is_no_handoff_and_nobody_claims_that_there_is_none() -> None:
     customer = Customer()
     customer.shop.ticket = {}
     reply = customer.hears("a human, please")
-    assert (reply.reason, reply.owner, customer.handoffs) == (Reason.TOOL_FAILED, None, [("demo", "failed")])
-    assert "no colleague knows of it yet" in reply.text and " or " not in reply.text
+    assert (reply.reason, reply.owner, customer.handoffs) == (Reason.TOOL_FAILED, None, [("demo", "unknown")])
+    assert "can't tell whether this has reached" in reply.text and " or " not in reply.text
+
+
+@pytest.mark.parametrize("kind", ["outcome_unknown", "call_changed"])
+def test_a_ticket_of_which_nobody_knows_is_told_so_and_not_opened_a_second_time(kind: str) -> None:
+    customer = Customer(tenant=replace(TENANT, phone="+49 761 555 0101"))
+    customer.shop.down = kind
+    with structlog.testing.capture_logs() as logs:
+        reply = customer.hears("a human, please")
+    assert (reply.reason, reply.owner) == (Reason.OUTCOME_UNKNOWN, None)
+    assert "can't tell whether this has reached my colleagues" in reply.text and "+49 761 555 0101" in reply.text
+    assert "我无法确认同事是否已经收到" in customer.hears("转人工客服").text
+    assert "no colleague knows" not in reply.text and reply.quick_replies == ()
+    assert customer.handoffs == [("demo", "unknown")] * 2
+    assert [log["event"] for log in logs] == ["handoff_failed"]
 
 
 def test_handoffs_are_counted_by_what_became_of_them() -> None:

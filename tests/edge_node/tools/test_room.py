@@ -2,34 +2,32 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
-from edge_node.tools.room import ToolRoom
-from nearside.content import load_tenant_content
+from nearside.content import TenantContent, load_tenant_content
 from nearside.origins import Reason
-from nearside.tools import ToolFailure
+from nearside.tools import ToolCall, ToolFailure, ToolResult, ToolRunner
 from tests.demo.shop import Shop, shop
 from tests.edge_node.responders.desk import Customer, FakeShop
+from tests.edge_node.tools.rooms import Room
 from tests.servers import ROOT
 
 pytestmark = pytest.mark.server
 
 
-@asynccontextmanager
-async def room(running: Shop) -> AsyncIterator[ToolRoom]:
-    content = load_tenant_content(
+def content_for(running: Shop) -> TenantContent:
+    return load_tenant_content(
         ROOT / "demo", variables={"shop_url": running.url}, secret_files={"shop_token": running.token_file}
     )
-    opened = ToolRoom(content.tools, content.variables, content.secret_files)
-    try:
-        yield opened
-    finally:
-        await opened.close()
+
+
+def room(running: Shop) -> Room:
+    return Room(running.token_file.parent, content_for(running))
 
 
 class RealShop(FakeShop):
@@ -37,20 +35,17 @@ class RealShop(FakeShop):
 
     def __init__(self, running: Shop) -> None:
         super().__init__()
-        self._running = running
+        self._room = room(running)
 
-    async def run(self, name: str, arguments: Mapping[str, Any], turn_id: str, call_id: str) -> Any:
+    async def run(
+        self, name: str, arguments: Mapping[str, Any], turn_id: str, call_id: str, conversation_id: str
+    ) -> Any:
         self.calls.append((name, dict(arguments), turn_id, call_id))
-        async with room(self._running) as tools:
-            return await tools.run(name, arguments, turn_id, call_id)
+        return await self._room.run(name, arguments, turn_id, call_id)
 
 
 def call(running: Shop, name: str, arguments: dict[str, Any], turn_id: str = "t_1") -> Any:
-    async def go() -> Any:
-        async with room(running) as tools:
-            return await tools.run(name, arguments, turn_id, f"test/{name}")
-
-    return asyncio.run(go())
+    return asyncio.run(room(running).run(name, arguments, turn_id, f"test/{name}"))
 
 
 def kind(running: Shop, name: str, arguments: dict[str, Any]) -> str:
@@ -75,6 +70,46 @@ def test_a_repeated_write_changes_nothing_more(tmp_path: Path) -> None:
         first = call(running, "create_ticket", arguments)
         assert call(running, "create_ticket", arguments) == first
         assert call(running, "create_ticket", arguments, "t_2") != first
+
+
+def test_reads_leave_the_ledger_alone(tmp_path: Path) -> None:
+    with shop(tmp_path) as running:
+        call(running, "order_status", {"order_number": "1042"})
+        call(running, "verify_order", {"order_number": "1042", "fact": "4711"})
+        assert room(running).calls("t_1") == []
+        call(running, "create_ticket", {"kind": "human", "summary": "please"})
+        assert [known.tool for known in room(running).calls("t_1")] == ["create_ticket"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "status"),
+    [
+        ("cancel_order", {"order_number": "1042"}, "done"),
+        ("create_ticket", {"kind": "human", "summary": "please"}, "done"),
+        ("cancel_order", {"order_number": "1042"}, "refused"),
+    ],
+)
+def test_the_shop_tells_what_became_of_a_write(
+    tmp_path: Path, name: str, arguments: dict[str, Any], status: str
+) -> None:
+    async def ask(made: ToolCall, running: Shop) -> ToolResult | None:
+        async with httpx2.AsyncClient(trust_env=False) as client:
+            token = running.token_file.read_text()
+            return await ToolRunner(client, {"shop_url": running.url}, lambda _: token).ask(made)
+
+    with shop(tmp_path) as running:
+        made = ToolCall(content_for(running).tools[name], arguments, "t_1", f"test/{name}")
+        assert asyncio.run(ask(made, running)) is None
+        if status == "done":
+            first = call(running, name, arguments)
+            told = asyncio.run(ask(made, running))
+            assert told is not None and told.value == first
+        else:
+            call(running, name, arguments, "t_0")
+            refusal = kind(running, name, arguments)
+            with pytest.raises(ToolFailure) as caught:
+                asyncio.run(ask(made, running))
+            assert (caught.value.kind, caught.value.fate) == (refusal, "refused") == ("already_cancelled", "refused")
 
 
 def test_a_shop_that_is_gone_or_has_another_token_is_told(tmp_path: Path) -> None:

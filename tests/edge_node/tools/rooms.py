@@ -1,0 +1,63 @@
+"""A tool room over a real store, opened for one call and closed again, as after a restart."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_node.messages import Inbound
+from edge_node.storage.records import DeadItem, KnownCall
+from edge_node.storage.store import TenantStore
+from edge_node.tools.room import ToolRoom
+from nearside.content import TenantContent
+from nearside.sealing import derive
+
+KEY = bytes(range(32))
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    tools: ToolRoom
+    store: TenantStore
+    conversation_id: str
+    turn_id: str
+
+
+@contextlib.asynccontextmanager
+async def opened(folder: Path, content: TenantContent) -> AsyncIterator[Opened]:
+    """With one conversation and its turn, the same at every opening."""
+    store = await TenantStore.open(folder / "edge.db", KEY)
+    tools = ToolRoom(content.tools, content.variables, content.secret_files, store, derive(KEY, "test"))
+    try:
+        accepted = await store.accept(Inbound("api", "default", "t", "m", "c", "yes"), 1.0)
+        yield Opened(tools, store, accepted.conversation_id, accepted.turn_id)
+    finally:
+        await tools.close()
+        await store.close()
+
+
+class Room:
+    """The same, for code that has no loop of its own: every call runs in a new one."""
+
+    def __init__(self, folder: Path, content: TenantContent) -> None:
+        self._folder, self._content = folder, content
+
+    async def run(self, name: str, arguments: Mapping[str, Any], turn_id: str, call_id: str) -> Any:
+        async with opened(self._folder, self._content) as room:
+            return await room.tools.run(name, arguments, turn_id, call_id, room.conversation_id)
+
+    def calls(self, turn_id: str) -> list[KnownCall]:
+        async def read() -> list[KnownCall]:
+            async with opened(self._folder, self._content) as room:
+                return await room.store.calls(turn_id)
+
+        return asyncio.run(read())
+
+    def dead(self) -> list[DeadItem]:
+        async def read() -> list[DeadItem]:
+            async with opened(self._folder, self._content) as room:
+                return await room.store.dead(10)
+
+        return asyncio.run(read())
