@@ -4,25 +4,35 @@ import asyncio
 import contextlib
 import ctypes
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 import uvloop
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
 from edge_node.channels.base import Channel, ChannelContext
 from edge_node.channels.feed import Feed
 from edge_node.channels.folder import channel_classes
-from edge_node.messages import Conversation, Delivery, Draft, Tenant
+from edge_node.control.conditions import EdgeConditions
+from edge_node.control.edge import Edge
+from edge_node.control.gauges import Gauges
+from edge_node.control.operations import operations
+from edge_node.control.retention import Sweeper
+from edge_node.control.server import controlled
+from edge_node.messages import Conversation, Draft, Tenant
 from edge_node.responders.handoffs import CountHandoff, handoff_counter
 from edge_node.settings import EdgeSettings
 from edge_node.storage.conversations import Conversations
 from edge_node.storage.places import api_keys
 from edge_node.tenant_room import Means, open_room
+from edge_node.turns.core_step import PLACES
+from edge_node.turns.erasures import Erasures
+from edge_node.turns.fair import Fair, FairThread
 from edge_node.turns.metrics import Metrics
+from edge_node.turns.outbox_metrics import OutboxMetrics
 from edge_node.turns.room import TenantRoom
 from edge_node.turns.sender import Sender
 from edge_node.turns.turns import Limits, Turns
@@ -30,21 +40,27 @@ from edge_node.uplink.grpc_link import GrpcLink, LinkFiles
 from edge_node.web.limits import Rate, RateLimit
 from edge_node.web.problems import HANDLERS
 from nearside.encoder import TextEncoder
-from nearside.errors import Refused
+from nearside.errors import Refused, StorageError
 from nearside.http_server import serving
-from nearside.logs import configure_logging, log_loop_errors, logger
+from nearside.logs import configure_logging, failure, log_loop_errors, logger
+from nearside.notify import Notifier
 from nearside.ownership import sole_owner
 from nearside.sealing import KeyRing
-from nearside.telemetry import Condition, Conditions, make_registry, operations_app
+from nearside.telemetry import Conditions, make_registry, operations_app
 from nearside.tls import server_context
 
 log = logger("edge")
+
+SEND_S = 1.0
+"""What a stop leaves the replies under way at least: one that is cut off may have arrived."""
+COMMAND_S = 3.0
+"""How long a start waits for an operator's command that works on the stopped edge's files."""
 
 
 def run(settings: EdgeSettings) -> None:
     """Serve until SIGTERM or SIGINT. Raises NearsideError where it cannot start."""
     configure_logging(settings.log.level)
-    with sole_owner(settings.data, "edge"):
+    with sole_owner(settings.data, "edge", patience_s=COMMAND_S):
         uvloop.run(_serve(settings))
 
 
@@ -53,32 +69,48 @@ async def _serve(settings: EdgeSettings) -> None:
     log_loop_errors(asyncio.get_running_loop())
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    async with edge(settings):
+    notifier = Notifier.of_systemd()
+    async with edge(settings, notifier):
         log.info("ready", https_port=settings.https.port, tenants=len(settings.tenants))
+        notifier.ready(f"serves {', '.join(settings.tenants) or 'nobody'} on port {settings.https.port}")
         await stopping.wait()
         log.info("stopping")
+        notifier.stopping()
 
 
 @contextlib.asynccontextmanager
-async def edge(settings: EdgeSettings) -> AsyncIterator[None]:
+async def edge(settings: EdgeSettings, notifier: Notifier) -> AsyncIterator[None]:
     """The whole edge, serving while the block runs."""
     tls = server_context(settings.https.cert, settings.https.key)
     registry = make_registry("edge-node")
     async with contextlib.AsyncExitStack() as stack:
         link = GrpcLink(settings.core.address, LinkFiles(settings.core.ca, settings.core.cert, settings.core.key))
         stack.push_async_callback(link.close)
-        rooms = await _open_rooms(settings, link, handoff_counter(registry), stack)
+        keys = KeyRing(settings.node_key, settings.name)
+        rooms = await _open_rooms(settings, keys, link, handoff_counter(registry), stack)
         _give_back_memory()
         parts = _assemble(settings, rooms, registry)
         stack.push_async_callback(parts.stop, settings.limits.drain_s)
-        _gauge_depths(registry, rooms, parts.turns)
+        stores = {tenant_id: room.store for tenant_id, room in rooms.items()}
+        registry.register(Gauges(stores))
         resumed = await parts.turns.resume()
         log.info("resumed", turns=resumed)
-        background = [parts.turns.deferred.run(), *(channel.run(parts.turns.accept) for channel in parts.channels)]
+        tenants = {tenant_id: room.tenant for tenant_id, room in rooms.items()}
+        controls = Edge(settings, keys, stores, tenants, parts.turns, parts.sender)
+        sweeper = Sweeper(stores, {tenant_id: settings.tenants[tenant_id].retention_days for tenant_id in rooms})
+        background = [
+            parts.turns.deferred.run(),
+            *(channel.run(parts.turns.accept) for channel in parts.channels),
+            sweeper.run(),
+            Erasures(stores, link).run(),
+            notifier.watch(controls.is_alive),
+        ]
         for work in background:
             task = asyncio.create_task(work)
             stack.callback(task.cancel)
-        admin = operations_app(EdgeConditions(rooms), registry)
+        conditions = EdgeConditions(stores)
+        await _listen_to_operators(controls, conditions, stack)
+        admin = operations_app(conditions, registry)
         await stack.enter_async_context(serving(admin, settings.admin.host, settings.admin.port, what="admin"))
         app = _http_app(parts)
         await stack.enter_async_context(serving(app, settings.https.host, settings.https.port, tls=tls, what="HTTPS"))
@@ -94,8 +126,9 @@ class _Parts:
     feed: Feed
 
     async def stop(self, drain_s: float) -> None:
+        ends_at = time.monotonic() + drain_s
         await self.turns.drain(drain_s)
-        await self.sender.drain(1.0)
+        await self.sender.drain(max(SEND_S, ends_at - time.monotonic()))
 
 
 def _assemble(settings: EdgeSettings, rooms: Mapping[str, TenantRoom], registry: CollectorRegistry) -> _Parts:
@@ -109,14 +142,11 @@ def _assemble(settings: EdgeSettings, rooms: Mapping[str, TenantRoom], registry:
     )
     channels = {kind: channel(context) for kind, channel in channel_classes().items()}
 
-    async def send_to(delivery: Delivery) -> None:
-        await channels[delivery.conversation.channel].send(delivery)
-
     async def draft_to(tenant: Tenant, conversation: Conversation, draft: Draft) -> None:
         await channels[conversation.channel].draft(tenant, conversation, draft)
 
     limits = Limits(settings.limits.parallel, settings.limits.queued, settings.limits.deferred_hours * 3600)
-    sender = Sender(send_to)
+    sender = Sender(channels.__getitem__, OutboxMetrics(registry), settings.limits.outbox_hours * 3600)
     turns = Turns(rooms, sender, draft_to, Metrics(registry), limits)
     return _Parts(turns, sender, tuple(channels.values()), feed)
 
@@ -126,13 +156,28 @@ def _http_app(parts: _Parts) -> Starlette:
     return Starlette(routes=routes, exception_handlers=dict(HANDLERS))
 
 
+async def _listen_to_operators(controls: Edge, conditions: Conditions, stack: contextlib.AsyncExitStack) -> None:
+    """An edge that cannot is no reason to leave its customers without an answer."""
+    try:
+        await stack.enter_async_context(controlled(controls, operations()))
+        conditions.report("control", True, needed=False)
+    except StorageError as error:
+        log.error("no_control_socket", error=failure(error))
+        conditions.report("control", False, needed=False, detail=str(error))
+
+
 async def _open_rooms(
-    settings: EdgeSettings, link: GrpcLink, count_handoff: CountHandoff, stack: contextlib.AsyncExitStack
+    settings: EdgeSettings,
+    keys: KeyRing,
+    link: GrpcLink,
+    count_handoff: CountHandoff,
+    stack: contextlib.AsyncExitStack,
 ) -> dict[str, TenantRoom]:
     encoder = await asyncio.to_thread(TextEncoder, threads=settings.encoder_threads)
     encoding = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="encoder"))
-    keys = KeyRing(settings.node_key, settings.name)
-    means = Means(settings.data, keys, encoder, encoding, link, count_handoff, settings.core.turn_s)
+    means = Means(
+        settings.data, keys, encoder, FairThread(encoding), link, count_handoff, settings.core.turn_s, Fair(PLACES)
+    )
     return {
         tenant_id: await open_room(tenant_id, tenant.content, means, stack)
         for tenant_id, tenant in settings.tenants.items()
@@ -172,25 +217,3 @@ def _admission(settings: EdgeSettings) -> Callable[[Tenant, str | None], None]:
         of_tenants.take(tenant.id)
 
     return admit
-
-
-class EdgeConditions(Conditions):
-    """Looked up when asked: each tenant's store says itself how it is."""
-
-    def __init__(self, rooms: Mapping[str, TenantRoom]) -> None:
-        super().__init__()
-        self._rooms = rooms
-
-    def all(self) -> list[Condition]:
-        for tenant_id, room in self._rooms.items():
-            wrong = room.store.condition
-            self.report(f"store_{tenant_id}", wrong is None, detail=wrong or "")
-        return super().all()
-
-
-def _gauge_depths(registry: CollectorRegistry, rooms: Mapping[str, TenantRoom], turns: Turns) -> None:
-    waiting = Gauge("nearside_turns_waiting", "Turns accepted and not yet ended", ["tenant"], registry=registry)
-    deferred = Gauge("nearside_turns_deferred", "Answers promised for later", ["tenant"], registry=registry)
-    for tenant_id in rooms:
-        waiting.labels(tenant_id).set_function(partial(turns.waiting, tenant_id))
-        deferred.labels(tenant_id).set_function(partial(turns.deferred.depth, tenant_id))

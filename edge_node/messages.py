@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import StringConstraints
@@ -161,6 +162,12 @@ class Turn:
     """What was said before, oldest first; read only by a step that needs it."""
     nearest: Callable[[], Awaitable[Sequence[Match]]]
     """The approved examples nearest to `text`, best first, one per label; computed once, off the event loop."""
+    merged: tuple[str, ...] = ()
+    """The turns before it whose messages are part of `text`; they end with it."""
+    attempts: int = 0
+    """Begun, as far as that was recorded: 0 for a turn that runs for the first time."""
+    late: bool = False
+    """The customer has been told to wait for it: its reply quotes the question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +182,18 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A committed reply on its way out of a channel; `attempt` counts from 1."""
+    """A committed reply on its way out of a channel; `attempt` counts from 1.
+
+    `key` is the same at every attempt: what a vendor's idempotency key is made of. `doubtful`: an earlier send of
+    it may have arrived.
+    """
 
     tenant: Tenant
     conversation: Conversation
     event: Event
     attempt: int
+    key: str
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +207,17 @@ class MaskedTurn:
     lang: Lang
     history: tuple[HistoryItem, ...]
     time_left_s: float
+
+
+class DeadReason(StrEnum):
+    """Why something stands in the dead list, where a person decides what becomes of it."""
+
+    TURN_FAILED = "turn_failed"  # every attempt raised
+    INTERRUPTED = "interrupted"  # the program ended in the middle of it again and again
+    RESTORED = "restored"  # open at the backup: it may have been answered since
+    GAVE_UP = "gave_up"  # the channel failed until the time was over
+    REFUSED = "refused"  # the channel says it will never take it
+    OUTCOME_UNKNOWN = "outcome_unknown"  # a write call of which nobody knows whether it happened
 
 
 class Accept(Protocol):

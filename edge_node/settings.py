@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from nearside.deadlines import MOST_DEFERRED_HOURS
 from nearside.settings import LocatedPath, Section, load_settings, render_settings
 
 PREFIX = "EDGE"
@@ -55,13 +56,17 @@ class Limits(Section):
     queued: int = Field(10_000, ge=1, description="Turns of one tenant that may wait; more are refused with 429.")
     parallel: int = Field(1024, ge=1, description="Conversations worked on at a time.")
     drain_s: float = Field(10.0, ge=0, description="How long a stop waits for turns under way, in seconds.")
-    deferred_hours: float = Field(24.0, gt=0, description="How long a promised answer may take.")
+    deferred_hours: float = Field(
+        24.0, gt=0, le=MOST_DEFERRED_HOURS, description="How long a promised answer may take, at most a week."
+    )
+    outbox_hours: float = Field(24.0, gt=0, description="How long a reply is tried that a channel does not take.")
 
 
 class TenantSettings(Section):
     content: LocatedPath = Field(
         description="Folder with tenant.toml, rules/, faq.yaml, intents.jsonl and tools/ of this company."
     )
+    retention_days: int = Field(0, ge=0, description="How long conversations are kept; 0 is for ever.")
 
 
 class Log(Section):

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,10 +14,11 @@ from edge_node.responders.fallback import Fallback
 from edge_node.responders.faq import FaqEntry
 from edge_node.responders.handoffs import CountHandoff
 from edge_node.responders.semantic import FAQ, INTENT, Semantics, nearest_intent
-from edge_node.storage.places import tenant_folder
+from edge_node.storage.places import DATABASE, tenant_folder
 from edge_node.storage.store import TenantStore
 from edge_node.tools.room import ToolRoom
 from edge_node.turns.core_step import CoreStep
+from edge_node.turns.fair import Fair, FairThread
 from edge_node.turns.ladder import Ladder
 from edge_node.turns.room import TenantRoom
 from edge_node.uplink.base import Uplink
@@ -30,25 +31,30 @@ from nearside.sealing import KeyRing, derive
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What all tenants of an edge share. `encoding` is the encoder's thread; `turn_s` bounds a turn at the core."""
+    """What all tenants of an edge share. `encoding` is the encoder's thread; `turn_s` bounds a turn at the core.
+
+    `places` are those at the core.
+    """
 
     data: Path
     keys: KeyRing
     encoder: TextEncoder
-    encoding: ThreadPoolExecutor
+    encoding: FairThread
     uplink: Uplink
     count_handoff: CountHandoff
     turn_s: float
+    places: Fair
 
 
 async def open_room(tenant_id: str, content_folder: Path, means: Means, stack: contextlib.AsyncExitStack) -> TenantRoom:
     """Raises ContentError and StorageError; what was opened closes with `stack`."""
     content = await asyncio.to_thread(load_tenant_content, content_folder)
     folder = tenant_folder(means.data, tenant_id)
-    key = means.keys.tenant_key(folder, tenant_id)
-    store = await TenantStore.open(folder / "edge.db", key)
+    store = await TenantStore.open(folder / DATABASE, means.keys.tenant_keys(folder, tenant_id))
     stack.push_async_callback(store.close)
-    tools = ToolRoom(content.tools, content.variables, content.secret_files)
+    means.keys.settle(folder, tenant_id, store.key)
+    ledger_key = derive(store.secret("conversation-ref"), "call-arguments")
+    tools = ToolRoom(content.tools, content.variables, content.secret_files, store, ledger_key)
     stack.push_async_callback(tools.close)
     index = await asyncio.to_thread(NearestIndex.build, _examples(content), means.encoder, folder / "examples.npz")
     entries = _faq_entries(content)
@@ -62,13 +68,14 @@ async def open_room(tenant_id: str, content_folder: Path, means: Means, stack: c
         nearest_intent=nearest_intent,
         now=lambda: datetime.now(UTC),
     )
-    core = CoreStep(means.uplink, derive(key, "conversation-ref"), means.turn_s)
+    core = CoreStep(means.uplink, store.secret("conversation-ref"), means.turn_s, means.places)
     return TenantRoom(
         tenant=tenant_of(tenant_id, content),
         store=store,
-        semantics=Semantics(index, means.encoding),
+        semantics=Semantics(index, partial(means.encoding.run, tenant_id)),
         ladder=Ladder((business, approved), core, approved, Fallback(entries).apologise),
         interrupts=content.rules.interrupts,
+        debounce_s=content.settings.turns.debounce_s,
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from edge_node.channels.feed import Frame, Subscription, feed_key
-from edge_node.channels.live import LiveChannel, event_frame, message_frame
-from edge_node.messages import ACCOUNT, TEXT_LIMIT, Accept, Accepted, Inbound, Lang, Says, Tenant
+from edge_node.channels.drafts import Frame
+from edge_node.channels.feed import Subscription, feed_key
+from edge_node.channels.live import LiveChannel, answered
+from edge_node.messages import ACCOUNT, TEXT_LIMIT, Accept, Accepted, Conversation, Inbound, Lang, Owner, Says, Tenant
 from edge_node.web.limits import read_body
 from nearside.errors import Refused
 from nearside.ids import new_id
@@ -88,7 +90,7 @@ class Channel(LiveChannel):
     async def _take(self, tenant: Tenant, inbound: Inbound, accept: Accept) -> Accepted:
         accepted = await accept(tenant, inbound)
         if not accepted.duplicate:
-            self.context.feed.publish(feed_key(tenant, self.kind, inbound.thread), message_frame(accepted, inbound))
+            self.announce(tenant, inbound, accepted)
         return accepted
 
     async def _reply(
@@ -100,7 +102,7 @@ class Channel(LiveChannel):
         try:
             async with asyncio.timeout(wait_s):
                 while (frame := await subscription.next()) is not None:
-                    if frame["type"] == "reply" and frame["turn_id"] == accepted.turn_id:
+                    if frame["type"] == "reply" and accepted.turn_id in answered(frame):
                         return frame
         except TimeoutError:
             pass
@@ -116,18 +118,19 @@ class Channel(LiveChannel):
                 break
         else:
             raise Refused(404, "unknown-conversation", "no such conversation", hint="check its id")
-        frames = self._frames(tenant, channel, thread, known[0].id, after)
+        frames = self._frames(tenant, *known, after)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(frames, media_type="text/event-stream", headers=headers)
 
-    async def _frames(
-        self, tenant: Tenant, channel: str, thread: str, conversation_id: str, after: int
-    ) -> AsyncIterator[str]:
-        with self.context.feed.subscribe(feed_key(tenant, channel, thread)) as subscription:
-            while page := await self.context.log.events(tenant, conversation_id, after):
-                for event in page:
-                    yield _server_sent(event_frame(event, channel, thread))
-                after = page[-1].id
+    async def _frames(self, tenant: Tenant, conversation: Conversation, owner: Owner, after: int) -> AsyncIterator[str]:
+        key = feed_key(tenant, conversation.channel, conversation.thread)
+        with self.context.feed.subscribe(key) as subscription:
+            async with aclosing(self.missed(tenant, conversation, after)) as missed:
+                async for line in missed:
+                    yield _server_sent(line)
+                    after = line["event_id"]
+            for shown in self.running(tenant, conversation, owner):
+                yield _server_sent(shown)
             while True:
                 try:
                     async with asyncio.timeout(KEEP_ALIVE_S):

@@ -42,6 +42,8 @@ class Channel(ABC):
     """`kind` is the file's name. Accounts of a channel share one object; a message says which account it is for."""
 
     kind: ClassVar[str]
+    idempotent: ClassVar[bool] = False
+    """Whether the vendor takes `Delivery.key` and keeps a repeated send from being a second message."""
 
     def __init__(self, context: ChannelContext) -> None:
         self.context = context
@@ -60,4 +62,9 @@ class Channel(ABC):
 
     @abstractmethod
     async def send(self, delivery: Delivery) -> None:
-        """Bring a committed reply to the customer. Raises NearsideError; `retryable` says whether to try again."""
+        """Bring a committed reply to the customer. Raises DeliveryError, which says whether to try again and when.
+
+        A TimeoutError or an OSError is taken as a send that may have arrived, and tried again; any other exception
+        as a fault of the channel, and not. What takes longer than `SEND_WITHIN_S` of the sender is cancelled: a
+        channel sets no time limit of its own, lets the cancellation through and never blocks the loop.
+        """

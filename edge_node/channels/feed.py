@@ -2,13 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from edge_node.channels.drafts import Drafts, Frame, Key
 from edge_node.messages import Tenant
-
-Frame = Mapping[str, Any]
-Key = tuple[str, str, str]
 
 BEHIND = 256
 """Frames a subscriber may be behind; one that is further is cut off and catches up from the log."""
@@ -43,6 +40,7 @@ class Subscription:
 class Feed:
     def __init__(self) -> None:
         self._subscriptions: dict[Key, set[Subscription]] = {}
+        self.drafts = Drafts()
 
     @contextlib.contextmanager
     def subscribe(self, key: Key) -> Iterator[Subscription]:

@@ -15,8 +15,9 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from edge_node.channels.feed import Frame, Subscription, feed_key
-from edge_node.channels.live import LiveChannel, event_frame, message_frame, prefix
+from edge_node.channels.drafts import Frame
+from edge_node.channels.feed import Subscription, feed_key
+from edge_node.channels.live import LiveChannel, prefix
 from edge_node.messages import ACCOUNT, TEXT_LIMIT, Accept, Inbound, Lang, Says, Tenant
 from edge_node.web.problems import problem
 from edge_node.web.widget import chat_page, chat_page_policy, widget_etag, widget_source
@@ -149,12 +150,14 @@ class Channel(LiveChannel):
         known = await self.context.log.find(session.tenant, self.kind, session.thread)
         if known is not None:
             conversation, owner = known
-            while page := await self.context.log.events(session.tenant, conversation.id, session.seen):
-                for event in page:
-                    await websocket.send_text(_json(event_frame(event, self.kind, session.thread)))
-                session.seen = page[-1].id
+            async with contextlib.aclosing(self.missed(session.tenant, conversation, session.seen)) as missed:
+                async for frame in missed:
+                    await websocket.send_text(_json(frame))
+                    session.seen = frame["event_id"]
             await websocket.send_text(_json({"type": "event", "event": "owner", "owner": owner}))
         await websocket.send_text('{"type":"event","event":"caught_up"}')
+        for frame in self.running(session.tenant, *known) if known else ():
+            await websocket.send_text(_json(frame))
 
     async def _talk(self, websocket: WebSocket, session: _Session, accept: Accept) -> None:
         """Until one side ends: reads messages here, writes frames from a task of its own."""
@@ -195,11 +198,8 @@ class Channel(LiveChannel):
                 "duplicate": accepted.duplicate,
             }
         )
-        if accepted.duplicate:
-            return
-        key = feed_key(session.tenant, self.kind, session.thread)
-        self.context.feed.publish(key, message_frame(accepted, inbound), besides=session.subscription)
-        self.context.feed.publish(key, {"type": "event", "event": "typing", "turn_id": accepted.turn_id})
+        if not accepted.duplicate:
+            self.announce(session.tenant, inbound, accepted, besides=session.subscription)
 
 
 async def _write(websocket: WebSocket, session: _Session) -> None:

@@ -2,7 +2,7 @@
 
 from typing import NoReturn
 
-from edge_node.cli import apikey, chat, check, init, serve
+from edge_node.cli import apikey, backup, chat, check, dead, forget, inbox, init, keys, outbox, restore, serve
 from edge_node.cli.config import FILE
 from nearside import __version__, terminal
 
@@ -12,6 +12,13 @@ init.add_to(app)
 check.add_to(app)
 serve.add_to(app)
 chat.add_to(app)
+inbox.add_to(app)
+forget.add_to(app)
+backup.add_to(app)
+restore.add_to(app)
+app.add_typer(outbox.group, name="outbox")
+app.add_typer(dead.group, name="dead")
+app.add_typer(keys.group, name="keys")
 app.add_typer(apikey.group, name="apikey")
 
 

@@ -1,7 +1,8 @@
 """Which edge.toml a command works on."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,12 +15,21 @@ if TYPE_CHECKING:
 FILE = ConfigFile("edge-node", "edge.toml", "NEARSIDE_EDGE_CONFIG")
 Config = Annotated[Path | None, FILE.option()]
 TenantOption = Annotated[str | None, typer.Option("--tenant", metavar="ID", help="Needed where there are several.")]
+AnyTenant = Annotated[str | None, typer.Option("--tenant", metavar="ID", help="One company; otherwise all of them.")]
+Rows = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many of each company.")]
 
 
 def load(given: Path | None) -> "EdgeSettings":
     from edge_node import settings
 
     return settings.load(FILE.find(given))
+
+
+def ask(given: Path | None, operation: str, progress: Callable[[Any], None] | None = None, **arguments: Any) -> Any:
+    """What the operation gives back, from the edge that runs or, where none does, from its files."""
+    from edge_node.control import client
+
+    return client.ask(load(given), operation, arguments, progress or client.ignore)
 
 
 def one_tenant(settings: "EdgeSettings", given: str | None) -> str:

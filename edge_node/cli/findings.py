@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_node import settings as edge_settings
+from edge_node.cli.config import FILE
 from edge_node.cli.link_findings import of_link
 from edge_node.cli.misnaming import misnamed
 from edge_node.settings import EdgeSettings
-from edge_node.storage.places import tenant_folder
+from edge_node.storage.places import DATABASE, tenant_folder
 from nearside import findings
 from nearside.content import load_tenant_content
 from nearside.encoder import TextEncoder
@@ -26,6 +27,7 @@ def look(path: Path) -> Iterator[Finding]:
         yield Finding("error", str(error))
         return
     yield from findings.of_node_key(settings.node_key, settings.data, INIT)
+    yield from findings.of_recovery_key(settings.node_key, FILE.program)
     yield from findings.of_secrets([settings.https.key], INIT)
     yield from findings.of_data_folder(settings.data, INIT)
     yield from _door(settings)
@@ -52,18 +54,17 @@ def _model() -> Iterator[Finding]:
 
 
 def _tenant_keys(settings: EdgeSettings) -> Iterator[Finding]:
-    if not settings.node_key.exists() or settings.node_key.stat().st_mode & 0o077:
-        return  # said already
     try:
         keys = KeyRing(settings.node_key, settings.name)
     except NearsideError as error:
-        yield Finding("error", str(error))
+        if settings.node_key.exists() and not settings.node_key.stat().st_mode & 0o077:  # else said already
+            yield Finding("error", str(error))
         return
     for tenant_id in settings.tenants:
         folder = tenant_folder(settings.data, tenant_id)
         try:
-            if (folder / TENANT_KEY).exists():  # else it is made when the edge first serves this tenant
-                keys.tenant_key(folder, tenant_id)
+            if any((folder / name).exists() for name in (TENANT_KEY, DATABASE)):  # else it is made at the first start
+                keys.tenant_keys(folder, tenant_id)
         except NearsideError as error:
             yield Finding("error", str(error))
 

@@ -20,34 +20,54 @@ class Nearest(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TenantRoom:
-    """`interrupts` says whether a text stops a turn that waits for the core."""
+    """`interrupts` says whether a text stops a turn that waits for the core.
+
+    `debounce_s`: how long a customer must be quiet before what was written is answered, all at once; 0 answers each
+    message by itself.
+    """
 
     tenant: Tenant
     store: TenantStore
     semantics: Nearest
     ladder: Ladder
     interrupts: Callable[[str], bool]
+    debounce_s: float = 0.0
 
-    async def turn(self, turn_id: str) -> Turn | None:
-        """The turn, or None if it has ended."""
-        loaded = await self.store.load(turn_id)
-        return None if loaded is None else self._ready(turn_id, loaded)
+    async def turn(self, turn_ids: Sequence[str], *, late: bool = False) -> Turn | None:
+        """Those of the turns that are open, as one; None if all have ended."""
+        lines = await self.lines(turn_ids)
+        return self._ready(lines, late) if lines else None
 
-    def _ready(self, turn_id: str, loaded: LoadedTurn) -> Turn:
+    async def lines(self, turn_ids: Sequence[str]) -> list[LoadedTurn]:
+        """Those that are open, each by itself."""
+        return [line for turn_id in turn_ids if (line := await self.store.load(turn_id)) is not None]
+
+    def _ready(self, lines: Sequence[LoadedTurn], late: bool) -> Turn:
+        """Named after the last line; what was said before is what was said before the first."""
+        first, last = lines[0], lines[-1]
+        text = last.text if first is last else "\n".join(line.text for line in lines)
         return Turn(
             tenant=self.tenant,
-            turn_id=turn_id,
-            conversation=loaded.conversation,
-            text=loaded.text,
-            lang=reply_lang(loaded.text, loaded.lang, loaded.state.lang, self.tenant),
-            state=loaded.state,
-            owner=loaded.owner,
-            epoch=loaded.epoch,
-            event_id=loaded.event_id,
-            received_at=loaded.received_at,
-            history=lambda: self.store.history(loaded.conversation.id, loaded.event_id),
-            nearest=self.semantics.nearest(loaded.text),
+            turn_id=last.turn_id,
+            conversation=last.conversation,
+            text=text,
+            lang=reply_lang(text, last.lang, last.state.lang, self.tenant),
+            state=last.state,
+            owner=last.owner,
+            epoch=last.epoch,
+            event_id=first.event_id,
+            received_at=first.received_at,
+            history=lambda: self.store.history(last.conversation.id, first.event_id),
+            nearest=self.semantics.nearest(text),
+            merged=last.merged if first is last else _before(lines),
+            attempts=last.attempts,
+            late=late or last.replied,
         )
+
+
+def _before(lines: Sequence[LoadedTurn]) -> tuple[str, ...]:
+    """All that ends with the last line."""
+    return tuple(turn_id for line in lines for turn_id in (*line.merged, line.turn_id))[:-1]
 
 
 def reply_lang(text: str, asked: Lang | None, remembered: Lang | None, tenant: Tenant) -> Lang:

@@ -1,21 +1,28 @@
-"""The turn pipeline: the door, the turns in order, and their end."""
+"""The turn pipeline: the door, and the turns in order."""
 
 import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Protocol, TypedDict
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypedDict
 
-from edge_node.messages import Accepted, Conversation, ConversationState, Draft, Inbound, Reply, Tenant, Turn
+from edge_node.messages import Accepted, Inbound, Tenant
+from edge_node.storage.records import OpenTurn
 from edge_node.turns.deferred import Deferred
+from edge_node.turns.endings import STORE_AGAIN_S, STORE_LONGEST_S, Endings
+from edge_node.turns.fair import Slot
+from edge_node.turns.jobs import SUSPECT, Job, begun, together
 from edge_node.turns.metrics import Metrics
 from edge_node.turns.room import TenantRoom
+from edge_node.turns.runner import DraftTo, Runner
 from edge_node.turns.sender import Sender
-from edge_node.turns.serial import Serial
-from edge_node.turns.texts import FAILED
+from edge_node.turns.serial import Key, Serial
+from edge_node.turns.stops import Stops
+from edge_node.turns.windows import Windows
 from nearside.errors import Refused, StorageError
 from nearside.logs import failure, logger
-from nearside.origins import Reason, Source
 
 log = logger("turns")
 
@@ -25,14 +32,8 @@ class Again(TypedDict):
     retry_after_s: int
 
 
-MOST_ATTEMPTS = 3
-RETRY_S = 0.1
 AGAIN: Again = {"hint": "retry in 5 s", "retry_after_s": 5}
 """What a sender is told who is turned away for now."""
-
-
-class DraftTo(Protocol):
-    async def __call__(self, tenant: Tenant, conversation: Conversation, draft: Draft) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,15 @@ class Turns:
         metrics: Metrics,
         limits: Limits,
     ) -> None:
-        self._rooms, self._sender, self._draft, self._metrics = rooms, sender, draft, metrics
-        self._limits = limits
-        self._serial = Serial(limits.parallel)
-        self._interruptible: dict[str, asyncio.Event] = {}
+        self._rooms, self._sender, self._limits = rooms, sender, limits
+        self._serial, self._windows, self._stops = Serial(limits.parallel), Windows(), Stops()
         self._waiting: dict[str, int] = dict.fromkeys(rooms, 0)
         self._accepting: set[asyncio.Task[Accepted]] = set()
-        self.deferred = Deferred(self._serial, self._end, limits.expiry_s)
+        self._unresumed: dict[str, asyncio.Task[None]] = {}
+        self._is_stopped = False
+        endings = Endings(sender, metrics, self._stops)
+        self.deferred = Deferred(self._serial, endings, self._stops, limits.expiry_s)
+        self._runner = Runner(rooms, draft, endings, self.deferred, self._stops)
 
     async def accept(self, tenant: Tenant, inbound: Inbound) -> Accepted:
         """The door: the message is committed before this returns. Raises Refused if it is not taken.
@@ -67,42 +70,101 @@ class Turns:
         A caller that goes away meanwhile does not keep a committed message from its turn.
         """
         room = self._rooms[tenant.id]
+        if tenant.id in self._unresumed:
+            raise Refused(503, "store-unavailable", "the message could not be stored", **AGAIN)
         if self._waiting[tenant.id] >= self._limits.queued:
             raise Refused(429, "too-many-turns", "too many messages wait for an answer", **AGAIN)
+        self._waiting[tenant.id] += 1
         accepting = asyncio.create_task(self._accept(room, inbound))
         self._accepting.add(accepting)
         accepting.add_done_callback(self._accepting.discard)
         return await asyncio.shield(accepting)
 
     async def _accept(self, room: TenantRoom, inbound: Inbound) -> Accepted:
+        is_new = False
         try:
             accepted = await room.store.accept(inbound, time.time())
+            is_new = not accepted.duplicate
         except StorageError as error:
             log.error("accept_refused", tenant_id=room.tenant.id, error=failure(error))
             raise Refused(503, "store-unavailable", "the message could not be stored", **AGAIN) from None
-        if not accepted.duplicate:
-            if (running := self._interruptible.get(accepted.conversation_id)) and room.interrupts(inbound.text):
-                running.set()
-            self._submit(room, accepted.conversation_id, accepted.turn_id)
+        finally:
+            if not is_new:
+                self._waiting[room.tenant.id] -= 1
+        if is_new:
+            self._take(room, accepted, inbound.text)
         return accepted
 
+    def _take(self, room: TenantRoom, accepted: Accepted, text: str) -> None:
+        conversation_id, turn_id = accepted.conversation_id, accepted.turn_id
+        if not room.debounce_s:
+            if self._stops.is_running(conversation_id) and room.interrupts(text):
+                self._stops.stop(conversation_id)
+            self._submit(room, conversation_id, Job((turn_id,)))
+            return
+        if is_interrupt := room.interrupts(text):
+            self._stops.stop(conversation_id)
+        self._hold(room, conversation_id, turn_id, is_last=is_interrupt)
+
     async def resume(self) -> int:
-        """Take up what a stop left open; the number of turns."""
+        """Take up what a stop left open, in the order of its arrival; the number of turns.
+
+        A tenant whose store refuses is taken up as soon as it doesn't; until then its new messages are refused, for
+        they would go before the older ones.
+        """
         resumed = 0
         for room in self._rooms.values():
-            for ended in await room.store.pending_replies():
-                self._sender.send(room.tenant, room.store, ended, resent=True)
-            for open_turn in await room.store.open_turns():
-                resumed += 1
-                conversation_id, turn_id = open_turn.conversation_id, open_turn.turn_id
-                if open_turn.deferred:
-                    self.deferred.add(room, conversation_id, turn_id, open_turn.received_at)
-                else:
-                    self._submit(room, conversation_id, turn_id)
+            try:
+                resumed += await self._resume(room)
+            except StorageError as error:
+                log.error("resume_waits_for_store", tenant_id=room.tenant.id, error=failure(error))
+                self._unresumed[room.tenant.id] = asyncio.create_task(self._keep_resuming(room))
         return resumed
+
+    async def _keep_resuming(self, room: TenantRoom) -> None:
+        wait_s = STORE_AGAIN_S
+        while room.tenant.id in self._unresumed:
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, STORE_LONGEST_S)
+            try:
+                resumed = await self._resume(room)
+            except Exception as error:  # the task must live on
+                log.error("resume_waits_for_store", tenant_id=room.tenant.id, error=failure(error))
+            else:
+                log.info("resumed", tenant_id=room.tenant.id, turns=resumed)
+                del self._unresumed[room.tenant.id]
+
+    async def _resume(self, room: TenantRoom) -> int:
+        """Nothing is begun before all of it is known."""
+        idempotent = self._sender.idempotent_channels
+        if parked := await room.store.settle_doubtful_turns(idempotent):
+            log.warning("restored_turns_parked", tenant_id=room.tenant.id, turns=parked)
+        replies = await room.store.unsent(idempotent)
+        open_turns = await room.store.open_turns()
+        for unsent in replies:
+            self._sender.resume(room.tenant, room.store, unsent)
+        self._take_up(room, open_turns)
+        return len(open_turns)
+
+    async def retry(self, tenant_id: str, turn_id: str) -> None:
+        """Run a turn that a person brought back from the dead list (`TenantStore.revive`)."""
+        room = self._rooms[tenant_id]
+        for line in await room.lines((turn_id,)):
+            self._waiting[tenant_id] += 1
+            self._submit(room, line.conversation.id, Job((turn_id,), counted=True, late=True))
+
+    def forgotten(self, conversation_ids: Collection[str]) -> None:
+        """These conversations are no longer there: what runs for them stops, what is owed to them is dropped."""
+        self.deferred.forget(conversation_ids)
+        for conversation_id in conversation_ids:
+            self._stops.forget(conversation_id)
 
     async def drain(self, timeout_s: float) -> None:
         """Wait for the turns under way; what is left stays in the inbox for the next start."""
+        self._is_stopped = True
+        for task in self._unresumed.values():
+            task.cancel()
+        self._windows.close_all()
         if not await self._serial.drain(timeout_s):
             log.warning("turns_left_for_next_start")
 
@@ -110,65 +172,59 @@ class Turns:
         """Turns of one tenant accepted and not yet ended; promised answers are counted by `deferred`."""
         return self._waiting[tenant_id]
 
-    def _submit(self, room: TenantRoom, conversation_id: str, turn_id: str) -> None:
-        self._waiting[room.tenant.id] += 1
-        self._serial.submit((room.tenant.id, conversation_id), lambda: self._run(room, turn_id))
+    def _take_up(self, room: TenantRoom, open_turns: Sequence[OpenTurn]) -> None:
+        held: defaultdict[str, list[OpenTurn]] = defaultdict(list)
+        for turn in open_turns:
+            if turn.deferred:
+                self.deferred.add(
+                    room, turn.conversation_id, turn.turn_id, turn.received_at, attempts=turn.attempts, found=True
+                )
+                continue
+            self._waiting[room.tenant.id] += 1
+            if room.debounce_s:
+                held[turn.conversation_id].append(turn)
+            else:
+                self._submit_found(room, [turn])
+        for turns in held.values():
+            fresh, groups = begun(turns)
+            for group in groups:
+                self._submit_found(room, group)
+            for turn in fresh:
+                self._hold(room, turn.conversation_id, turn.turn_id)
 
-    async def _run(self, room: TenantRoom, turn_id: str) -> None:
+    def _submit_found(self, room: TenantRoom, turns: Sequence[OpenTurn]) -> None:
+        last = turns[-1]
+        job = Job(tuple(turn.turn_id for turn in turns), counted=True, found=True)
+        self._submit(room, last.conversation_id, job, suspect=last.attempts >= SUSPECT)
+
+    def _submit(self, room: TenantRoom, conversation_id: str, job: Job, *, suspect: bool = False) -> None:
+        if not self._is_stopped:
+            self._serial.submit((room.tenant.id, conversation_id), partial(self._run, room, job), suspect=suspect)
+
+    def _hold(self, room: TenantRoom, conversation_id: str, turn_id: str, *, is_last: bool = False) -> None:
+        """Until the customer has been quiet for a while."""
+        key = (room.tenant.id, conversation_id)
+        if self._windows.add(key, turn_id, room.debounce_s, is_last=is_last) and not self._is_stopped:
+            self._serial.submit(key, partial(self._run_window, room, key), ready=partial(self._windows.closed, key))
+
+    async def _run_window(self, room: TenantRoom, key: Key, slot: Slot) -> None:
+        turn_ids = self._windows.take(key)
+        jobs = await self._jobs(room, turn_ids)
+        self._waiting[room.tenant.id] -= len(turn_ids) - sum(len(job.turn_ids) for job in jobs)  # ended meanwhile
+        for job in jobs:
+            await self._run(room, job, slot)
+
+    async def _jobs(self, room: TenantRoom, turn_ids: Sequence[str]) -> list[Job]:
+        if len(turn_ids) == 1:
+            return [Job((turn_ids[0],), counted=True)]
         try:
-            for attempt in range(1, MOST_ATTEMPTS + 1):
-                try:
-                    await self._attempt(room, turn_id)
-                    return
-                except Exception as error:
-                    log.error("turn_attempt_failed", turn_id=turn_id, attempt=attempt, error=failure(error))
-                    await asyncio.sleep(RETRY_S * attempt)
-            await self._give_up(room, turn_id)
-        finally:
-            self._waiting[room.tenant.id] -= 1
-
-    async def _attempt(self, room: TenantRoom, turn_id: str) -> None:
-        started = time.perf_counter()
-        turn = await room.turn(turn_id)
-        if turn is not None:
-            await self._end(room, turn, await self._climb(room, turn), started)
-
-    async def _climb(self, room: TenantRoom, turn: Turn) -> Reply:
-        interrupted = self._interruptible[turn.conversation.id] = asyncio.Event()
-        try:
-            return await room.ladder.climb(turn, self._show, interrupted)
-        finally:
-            del self._interruptible[turn.conversation.id]
-
-    async def _show(self, turn: Turn, draft: Draft) -> None:
-        await self._draft(turn.tenant, turn.conversation, draft)
-
-    async def _end(self, room: TenantRoom, turn: Turn, reply: Reply, started: float) -> None:
-        took_ms = (time.perf_counter() - started) * 1000
-        waited_ms = max(0.0, (time.time() - turn.received_at) * 1000 - took_ms)
-        timing = {"waited": round(waited_ms, 2), "turn": round(took_ms, 2), **reply.timing_ms}
-        ended = await room.store.end(
-            turn.turn_id, turn.epoch, replace(reply, state=_state_after(turn, reply)), time.time(), timing
-        )
-        if ended is None:
-            log.info("reply_dropped", turn_id=turn.turn_id, reason=Reason.AGENT_OWNS.value)
-            return
-        self._metrics.ended(room.tenant.id, reply, took_ms / 1000)
-        if not reply.final:
-            self.deferred.add(room, turn.conversation.id, turn.turn_id, turn.received_at)
-        self._sender.send(room.tenant, room.store, ended)
-
-    async def _give_up(self, room: TenantRoom, turn_id: str) -> None:
-        """After the last attempt: an honest reply, so that the turn ends and the conversation goes on."""
-        try:
-            turn = await room.turn(turn_id)
-            if turn is not None:
-                reply = Reply(FAILED[turn.lang], Source.FALLBACK, Reason.TURN_FAILED, confidence=0.0)
-                await self._end(room, turn, reply, time.perf_counter())
+            return together(await room.lines(turn_ids), room.interrupts)
         except Exception as error:
-            log.error("turn_left_in_inbox", turn_id=turn_id, error=failure(error))
+            log.error("lines_not_joined", turn_id=turn_ids[-1], error=failure(error))
+            return [Job((turn_id,), counted=True) for turn_id in turn_ids]
 
-
-def _state_after(turn: Turn, reply: Reply) -> ConversationState | None:
-    state = reply.state or turn.state
-    return replace(state, lang=turn.lang) if state.lang != turn.lang else reply.state
+    async def _run(self, room: TenantRoom, job: Job, slot: Slot) -> None:
+        try:
+            await self._runner.run(room, job, slot)
+        finally:
+            self._waiting[room.tenant.id] -= len(job.turn_ids)

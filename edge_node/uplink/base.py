@@ -1,6 +1,6 @@
 """The seam to the core: a masked turn goes up, checked sentences and one answer come down."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -38,4 +38,12 @@ class Uplink(Protocol):
 
     async def is_up(self) -> bool:
         """Whether a turn sent now would find the core."""
+        ...
+
+
+class Eraser(Protocol):
+    async def is_up(self) -> bool: ...
+
+    async def forget(self, tenant_id: str, turn_ids: Sequence[str]) -> None:
+        """Have the core erase these turns, 1 to 500; harmless to repeat. Raises UplinkError where it did not."""
         ...

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,8 @@ AT_ONCE = 256
 """Turns at the core at a time; more wait here, and hold up nothing but themselves."""
 ACCEPTED_S = 2.0
 """How long the core may take to say `Accepted`."""
-
+FORGET_S = 10.0
+"""How long the core may take to erase a batch of turns."""
 
 _OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -50,6 +51,7 @@ _STATUS_REASONS = {
     grpc.StatusCode.UNAUTHENTICATED: Reason.CORE_REFUSED,
     grpc.StatusCode.NOT_FOUND: Reason.CORE_REFUSED,
     grpc.StatusCode.INVALID_ARGUMENT: Reason.CORE_REFUSED,
+    grpc.StatusCode.FAILED_PRECONDITION: Reason.CORE_REFUSED,
 }
 
 Call = grpc.aio.StreamStreamCall[turn_pb2.ConverseRequest, turn_pb2.ConverseResponse]
@@ -101,6 +103,14 @@ class GrpcLink:
         async with self._places, aclosing(self._converse(turn)) as events:
             async for event in events:
                 yield event
+
+    async def forget(self, tenant_id: str, turn_ids: Sequence[str]) -> None:
+        await self._reach(REACH_S)
+        request = turn_pb2.ForgetRequest(tenant_id=tenant_id, turn_ids=turn_ids)
+        try:
+            await self._stub.Forget(request, timeout=FORGET_S)
+        except grpc.aio.AioRpcError as error:
+            raise _uplink_error(error) from None
 
     async def _converse(self, turn: MaskedTurn) -> AsyncGenerator[UplinkEvent]:
         ends_at = time.monotonic() + turn.time_left_s
@@ -223,4 +233,4 @@ def _uplink_error(error: grpc.aio.AioRpcError) -> UplinkError:
     if (status := rpc_status.from_call(cast("grpc.Call", error))) is not None:
         info = error_details_pb2.ErrorInfo()
         named = " ".join(info.reason for detail in status.details if detail.Unpack(info))
-    return UplinkError(reason, f"the core ended the turn: {error.code().name} {named}".rstrip())
+    return UplinkError(reason, f"the core refused: {error.code().name} {named}".rstrip())

@@ -14,7 +14,9 @@ from edge_node.responders.fallback import Fallback
 from edge_node.storage.store import TenantStore
 from edge_node.turns.core_step import CoreStep
 from edge_node.turns.ladder import Approved, Ladder
+from edge_node.turns.lines import Outlet
 from edge_node.turns.metrics import Metrics
+from edge_node.turns.outbox_metrics import OutboxMetrics
 from edge_node.turns.room import TenantRoom
 from edge_node.turns.sender import Sender
 from edge_node.turns.turns import Limits, Turns
@@ -80,12 +82,35 @@ class Answering:
         return self._function(turn)
 
 
-class Stage:
-    def __init__(self, turns: Turns, room: TenantRoom, uplink: ScriptedUplink) -> None:
-        self.turns, self.room, self.store, self.uplink = turns, room, room.store, uplink
+class Collecting:
+    """A channel that keeps what it is sent, after raising what `failing` holds. Without idempotency keys if told so."""
+
+    def __init__(self, idempotent: bool = True) -> None:
+        self.idempotent = idempotent
         self.sent: list[Delivery] = []
-        self.drafts: list[Draft] = []
         self.failing: list[Exception] = []
+
+    async def send(self, delivery: Delivery) -> None:
+        if self.failing:
+            raise self.failing.pop(0)
+        self.sent.append(delivery)
+
+
+def sender_to(outlet: Outlet) -> Sender:
+    """Every channel is the same one."""
+    return Sender(lambda _kind: outlet, OutboxMetrics(CollectorRegistry()))
+
+
+class Stage:
+    """`grace_s`: how long the end waits for turns under way; 0 is as near to a kill as a test of one process comes."""
+
+    def __init__(
+        self, turns: Turns, room: TenantRoom, uplink: ScriptedUplink, outlet: Collecting, registry: CollectorRegistry
+    ) -> None:
+        self.turns, self.room, self.store, self.uplink = turns, room, room.store, uplink
+        self.sent, self.failing, self.registry = outlet.sent, outlet.failing, registry
+        self.drafts: list[Draft] = []
+        self.grace_s = 0.2
 
     async def say(self, text: str, message_id: str = "m1", thread: str = "t1") -> str:
         return (await self.turns.accept(TENANT, inbound(text, message_id, thread))).turn_id
@@ -103,26 +128,25 @@ async def staged(
     limits: Limits | None = None,
     interrupts: Callable[[str], bool] = lambda text: text == "stop",
     approved: Approved | None = None,
+    debounce_s: float = 0.0,
+    outlet: Collecting | None = None,
 ) -> AsyncIterator[Stage]:
     store = await TenantStore.open(folder / "edge.db", KEY)
-    uplink = uplink or ScriptedUplink()
+    uplink, outlet = uplink or ScriptedUplink(), outlet or Collecting()
     core = CoreStep(uplink, b"k" * 32, 5.0)
     ladder = Ladder(responders, core, approved or faq.Responder({}, 0.75, "1"), Fallback({}).apologise)
-    room = TenantRoom(TENANT, store, NoSemantics(), ladder, interrupts)
+    room = TenantRoom(TENANT, store, NoSemantics(), ladder, interrupts, debounce_s)
     stage: Stage
-
-    async def send(delivery: Delivery) -> None:
-        if stage.failing:
-            raise stage.failing.pop(0)
-        stage.sent.append(delivery)
 
     async def show(tenant: Tenant, conversation: Conversation, draft: Draft) -> None:
         stage.drafts.append(draft)
 
-    turns = Turns({"demo": room}, Sender(send), show, Metrics(CollectorRegistry()), limits or Limits())
-    stage = Stage(turns, room, uplink)
+    sender, registry = sender_to(outlet), CollectorRegistry()
+    turns = Turns({"demo": room}, sender, show, Metrics(registry), limits or Limits())
+    stage = Stage(turns, room, uplink, outlet, registry)
     try:
         yield stage
     finally:
-        await turns.drain(0.2)
+        await turns.drain(stage.grace_s)
+        await sender.drain(stage.grace_s)
         await store.close()

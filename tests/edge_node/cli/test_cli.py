@@ -1,56 +1,16 @@
 """`edge-node` as people call it."""
 
 import json
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from nearside.sealing import KeyRing
 from nearside.tls import LocalCa, make_local_ca, names_of, read_certificate
 from tests import certificates, servers
+from tests.edge_node.cli.commands import URIS, cli, failing, fine, make_edge
 
 pytestmark = pytest.mark.server
-EDGE = str(servers.PROGRAMS / "edge-node")
-RULES = """rules:
-  - id: hello
-    when: {keywords: [hello]}
-    reply: Hello!
-"""
-FAQ = """- id: returns
-  en: {question: May I return it?, answer: Yes.}
-"""
-URIS = ("urn:nearside:edge:shop-edge", "urn:nearside:tenant:shop")
-
-
-def cli(*arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    plain = {
-        name: value for name, value in os.environ.items() if not name.startswith(("EDGE__", "NEARSIDE", "LC_", "GRPC_"))
-    }
-    return subprocess.run(
-        [EDGE, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-        env=plain | {"LANG": "C.UTF-8"} | environ,
-    )
-
-
-def fine(*arguments: str | Path, **environ: str) -> str:
-    done = cli(*arguments, **environ)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
-def failing(*arguments: str | Path, code: int = 1) -> str:
-    """The one line on standard error."""
-    done = cli(*arguments)
-    assert done.returncode == code, done
-    assert done.stderr.startswith("edge-node: error: ") and done.stderr.count("\n") == 1, done.stderr
-    return done.stderr
 
 
 def findings(config: Path, **environ: str) -> list[str]:
@@ -68,20 +28,7 @@ def errors(config: Path, **environ: str) -> list[str]:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An edge.toml with a company, a link and data; for tests that only look."""
-    folder = tmp_path_factory.mktemp("made")
-    fine("init", folder, "--name", "shop-edge", "--host", "localhost")
-    config, content = folder / "edge.toml", folder / "shop"
-    [port] = servers.free_ports(1)
-    text = config.read_text().replace("127.0.0.1:8445", f"127.0.0.1:{port}")
-    config.write_text(f'{text}\n[tenants.shop]\ncontent = "shop"\n')
-    (content / "rules").mkdir(parents=True)
-    (content / "tenant.toml").write_text('name = "The Shop"\n')
-    (content / "faq.yaml").write_text(FAQ)
-    (content / "rules" / "talk.yaml").write_text(RULES)
-    core = make_local_ca(folder / "link" / "ca.crt", folder / "core-ca.key", common_name="core")
-    core.issue_client("shop-edge", URIS, days=90).write(folder / "link" / "edge.crt", folder / "link" / "edge.key")
-    KeyRing(folder / "certs" / "node.key", "shop-edge").tenant_key(folder / "data" / "tenants" / "shop", "shop")
-    return config
+    return make_edge(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from edge_node.messages import Conversation, Delivery, Draft, Reply, Tenant
+from edge_node.messages import Conversation, Draft, Reply, Tenant
 from edge_node.responders import faq
 from edge_node.responders.fallback import Fallback
 from edge_node.storage.conversations import Conversations
@@ -16,11 +16,20 @@ from edge_node.turns.core_step import CoreStep
 from edge_node.turns.ladder import Ladder
 from edge_node.turns.metrics import Metrics
 from edge_node.turns.room import TenantRoom
-from edge_node.turns.sender import Sender
 from edge_node.turns.turns import Limits, Turns
 from nearside.errors import StorageError
 from nearside.origins import Reason, Source
-from tests.edge_node.stage import KEY, TENANT, Answering, NoSemantics, ScriptedUplink, inbound, until
+from tests.edge_node.stage import (
+    KEY,
+    TENANT,
+    Answering,
+    Collecting,
+    NoSemantics,
+    ScriptedUplink,
+    inbound,
+    sender_to,
+    until,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -37,15 +46,13 @@ async def room_of(tenant: Tenant, folder: Path, key: bytes) -> TenantRoom:
 
 async def test_the_same_ids_in_two_tenants_are_two_conversations(tmp_path: Path) -> None:
     rooms = {"demo": await room_of(ONE, tmp_path, KEY), "other": await room_of(OTHER, tmp_path, OTHER_KEY)}
-    sent: list[Delivery] = []
-
-    async def send(delivery: Delivery) -> None:
-        sent.append(delivery)
+    outlet = Collecting()
+    sent = outlet.sent
 
     async def draft(tenant: Tenant, conversation: Conversation, draft: Draft) -> None:
         raise AssertionError("nothing streams here")
 
-    turns = Turns(rooms, Sender(send), draft, Metrics(CollectorRegistry()), Limits())
+    turns = Turns(rooms, sender_to(outlet), draft, Metrics(CollectorRegistry()), Limits())
     log = Conversations({name: room.store for name, room in rooms.items()})
     accepted = {tenant.id: await turns.accept(tenant, inbound(f"planted-{tenant.id}")) for tenant in (ONE, OTHER)}
     await until(lambda: len(sent) == 2)

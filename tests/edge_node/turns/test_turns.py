@@ -7,7 +7,7 @@ import pytest
 from edge_node.messages import Citation, Reply, Turn
 from edge_node.turns.turns import Limits
 from edge_node.uplink.base import Answer, Sentence
-from nearside.errors import NearsideError, Refused
+from nearside.errors import DeliveryError, Refused
 from nearside.origins import Reason, Source
 from tests.edge_node.stage import TENANT, Answering, ScriptedUplink, inbound, staged, until
 
@@ -106,12 +106,12 @@ async def test_without_the_core_the_customer_hears_so_and_gets_the_answer_later(
         await stage.say("how heavy?")
         apology = (await stage.settle(1))[0].event.body
         assert (apology["source"], apology["reason"], apology["final"]) == ("fallback", "core_unreachable", False)
-        assert (await stage.store.counts())["inbox_deferred"] == 1
+        assert stage.store.figures().deferred == 1
         uplink.reason = None
         late = (await stage.settle(2))[1].event.body
         deferred.cancel()
         assert (late["source"], late["final"], late["quotes"]) == ("core", True, "how heavy?")
-        assert (await stage.store.counts())["inbox_deferred"] == 0
+        assert stage.store.figures().deferred == 0
 
 
 async def test_a_deferred_turn_does_not_hold_up_its_conversation(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ async def test_a_late_answer_is_dropped_once_an_agent_has_taken_over(tmp_path: P
         await stage.settle(2)
         uplink.reason = None
         await until(lambda: not stage.turns.deferred.depth("demo"))
-        assert (await stage.store.counts())["inbox_deferred"] == 0
+        assert stage.store.figures().deferred == 0
         deferred.cancel()
     assert len(stage.sent) == 2
     assert uplink.asked[1:] == []
@@ -169,17 +169,13 @@ async def test_a_stop_open_turns_outlive_the_process(tmp_path: Path) -> None:
 
 async def test_a_reply_that_was_committed_but_not_sent_is_sent_after_the_restart(tmp_path: Path) -> None:
     async with staged(tmp_path, [Answering(echo)]) as stage:
-        stage.failing.append(Unreachable("the vendor is down"))
+        stage.failing.append(DeliveryError("the vendor is down", retryable=True))
         await stage.say("hello")
         await until(lambda: not stage.failing)
     async with staged(tmp_path) as stage:
         await stage.turns.resume()
         sent = await stage.settle(1)
     assert sent[0].event.body["text"] == "echo hello"
-
-
-class Unreachable(NearsideError):
-    retryable = True
 
 
 async def test_an_interruption_ends_the_wait_for_the_core(tmp_path: Path) -> None:
@@ -200,7 +196,7 @@ async def test_a_turn_that_keeps_failing_ends_with_an_honest_reply(tmp_path: Pat
     async with staged(tmp_path, [Answering(broken)]) as stage:
         await stage.say("hello")
         body = (await stage.settle(1))[0].event.body
-    assert (body["source"], body["reason"], body["final"]) == ("fallback", "turn_failed", True)
+    assert (body["source"], body["reason"], body["final"]) == ("fallback", "turn_failed", False)
 
 
 async def test_more_turns_than_may_wait_are_refused_with_a_time_to_retry(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ TURN = MaskedTurn("demo", "t_1", "ref", "how heavy?", "en", (HistoryItem("custom
 
 Requests = AsyncIterator[turn_pb2.ConverseRequest]
 Context = grpc.aio.ServicerContext[turn_pb2.ConverseRequest, turn_pb2.ConverseResponse]
+ForgetContext = grpc.aio.ServicerContext[turn_pb2.ForgetRequest, turn_pb2.ForgetResponse]
 Script = Callable[[Requests, Context], Awaitable[None]]
 
 
@@ -45,9 +46,16 @@ FINAL = response(
 class Scripted(turn_pb2_grpc.TurnServiceServicer):
     def __init__(self, script: Script) -> None:
         self._script = script
+        self.forgotten: list[turn_pb2.ForgetRequest] = []
 
     async def Converse(self, request_iterator: Requests, context: Context) -> None:  # type: ignore[override]
         await self._script(request_iterator, context)
+
+    async def Forget(self, request: turn_pb2.ForgetRequest, context: ForgetContext) -> turn_pb2.ForgetResponse:
+        self.forgotten.append(request)
+        if request.tenant_id != "demo":
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "customer's words")
+        return turn_pb2.ForgetResponse(erased=len(request.turn_ids))
 
 
 class Ground:
@@ -63,12 +71,12 @@ class Ground:
         self._credentials = grpc.ssl_server_credentials([pair], ca.pem, require_client_auth=True)
 
     @asynccontextmanager
-    async def core(self, script: Script) -> AsyncIterator[None]:
-        server = grpc.aio.server()
-        turn_pb2_grpc.add_TurnServiceServicer_to_server(Scripted(script), server)
+    async def core(self, script: Script) -> AsyncIterator[Scripted]:
+        server, service = grpc.aio.server(), Scripted(script)
+        turn_pb2_grpc.add_TurnServiceServicer_to_server(service, server)
         server.add_secure_port(f"127.0.0.1:{self.port}", self._credentials)
         await server.start()
-        yield
+        yield service
         await server.stop(0)
 
     @asynccontextmanager
@@ -144,6 +152,7 @@ async def test_no_core_is_unreachable_and_one_that_comes_back_is_found(ground: G
         (grpc.StatusCode.RESOURCE_EXHAUSTED, Reason.CORE_OVERLOADED),
         (grpc.StatusCode.PERMISSION_DENIED, Reason.CORE_REFUSED),
         (grpc.StatusCode.DEADLINE_EXCEEDED, Reason.CORE_DEADLINE),
+        (grpc.StatusCode.FAILED_PRECONDITION, Reason.CORE_REFUSED),
         (grpc.StatusCode.INTERNAL, Reason.ENGINE_FAILED),
     ],
 )
@@ -206,3 +215,23 @@ async def test_a_turn_that_is_abandoned_is_cancelled_at_the_core(ground: Ground)
         asking.cancel()
         async with asyncio.timeout(10):
             await cancelled.wait()
+
+
+async def test_turns_are_forgotten_at_the_core(ground: Ground) -> None:
+    async with ground.core(answer_well) as core, ground.link() as link:
+        await link.forget("demo", ["t_1", "t_2"])
+    assert core.forgotten == [turn_pb2.ForgetRequest(tenant_id="demo", turn_ids=["t_1", "t_2"])]
+
+
+async def test_forgetting_fails_with_a_reason_where_the_core_is_away_or_refuses(ground: Ground) -> None:
+    async with ground.link() as link:
+        with pytest.raises(UplinkError) as away:
+            await link.forget("demo", ["t_1"])
+        async with ground.core(answer_well):
+            async with asyncio.timeout(10):
+                while not await link.is_up():  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            with pytest.raises(UplinkError) as refused:
+                await link.forget("other", ["t_1"])
+    assert (away.value.reason, refused.value.reason) == (Reason.CORE_UNREACHABLE, Reason.CORE_REFUSED)
+    assert "customer's words" not in str(refused.value)

@@ -50,7 +50,7 @@ FOREIGN_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """Sent to whoever is connected, and lost for others: typing, delta, owner."""
+    """Sent to whoever is connected, and again to who comes back while the turn runs: typing, delta."""
 
     frame: dict[str, Any]
 
@@ -91,6 +91,7 @@ class Conversation:
     token: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     events: list[dict[str, Any]] = field(default_factory=list)
     accepted: dict[str, dict[str, Any]] = field(default_factory=dict)
+    running: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     sockets: set[WebSocket] = field(default_factory=set)
 
     def record(self, frame: dict[str, Any]) -> dict[str, Any]:
@@ -185,6 +186,9 @@ class StandIn:
         for event in conversation.events[hello["after"] :]:
             await socket.send_json(event)
         await socket.send_json({"type": "event", "event": "caught_up"})
+        for frames in conversation.running.values():
+            for frame in frames:
+                await socket.send_json(frame)
 
     async def _message(self, socket: WebSocket, conversation: Conversation, frame: dict[str, Any]) -> None:
         self.received.append(frame["text"])
@@ -209,10 +213,13 @@ class StandIn:
         for step in self.scripts.get(text, (TYPING, Reply("Understood."))):
             match step:
                 case Live(frame):
-                    await self._publish(conversation, {**frame, "turn_id": turn_id})
+                    shown = {**frame, "turn_id": turn_id}
+                    conversation.running.setdefault(turn_id, []).append(shown)
+                    await self._publish(conversation, shown)
                 case Reply(reply, more):
                     usual = {"source": "faq", "reason": "matched", "confidence": 0.9, "citations": [], "final": True}
                     frame = {"type": "reply", "turn_id": turn_id, "text": reply, "quotes": None, **usual, **more}
+                    conversation.running.pop(turn_id, None)
                     await self._publish(conversation, conversation.record(frame))
                 case Gate(name):
                     await self._gate(name).wait()

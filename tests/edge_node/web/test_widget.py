@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.edge_node.web.chat import Chat
-from tests.edge_node.web.stand_in import TYPING, Gate, Live, Reply, StandIn, delta
+from tests.edge_node.web.stand_in import TYPING, Drop, Gate, Live, Reply, StandIn, delta
 
 pytestmark = pytest.mark.server
 
@@ -146,6 +146,54 @@ def test_a_socket_dropped_in_mid_answer_catches_up_without_duplicates(chat: Chat
     assert stand_in.hellos[-1]["after"] == 2
 
 
+def test_a_draft_goes_on_where_the_socket_was_lost(chat: Chat, stand_in: StandIn) -> None:
+    steps = delta("Part one. ", 0), Gate("a"), delta("Part two. ", 1), Gate("b"), delta("Part three.", 2), Gate("c")
+    stand_in.answer("slow", TYPING, *steps, Reply("All of it."))
+    chat.open()
+    chat.say("slow")
+    expect(chat.drafts.locator(".text")).to_have_text("Part one.")
+    stand_in.is_down = True
+    stand_in.drop_all()
+    expect(chat.page.locator(".header .status")).to_have_text("Reconnecting…")
+    stand_in.open_gate("a")
+    stand_in.is_down = False
+    expect(chat.drafts.locator(".text")).to_have_text("Part one. Part two.")
+    chat.page.reload()
+    expect(chat.drafts.locator(".text")).to_have_text("Part one. Part two.")
+    stand_in.open_gate("b")
+    expect(chat.drafts.locator(".text")).to_have_text("Part one. Part two. Part three.")
+    stand_in.open_gate("c")
+    expect(chat.drafts).to_have_count(0)
+    assert chat.texts() == ["slow", "All of it."]
+
+
+def test_the_draft_of_a_turn_that_is_repeated_after_a_restart_replaces_the_old_one(
+    chat: Chat, stand_in: StandIn
+) -> None:
+    again = delta("New part. ", 0, 1001), delta("And more.", 1, 1001), Gate("never")
+    stand_in.answer("slow", delta("Old part. ", 0), delta("Old end.", 1), Gate("a"), Drop(), *again)
+    chat.open()
+    chat.say("slow")
+    expect(chat.drafts.locator(".text")).to_have_text("Old part. Old end.")
+    stand_in.open_gate("a")
+    expect(chat.drafts.locator(".text")).to_have_text("New part. And more.")
+
+
+def test_one_reply_to_several_messages_ends_the_typing_of_each(chat: Chat, stand_in: StandIn) -> None:
+    stand_in.answer("one", TYPING, Gate("never"))
+    chat.open()
+    chat.say("one")
+    expect(chat.drafts).to_have_count(1)
+    [conversation] = stand_in.conversations.values()
+    [turn_id] = conversation.running
+    stand_in.answer("two", TYPING, Gate("both"), Reply("Both.", {"answers": [turn_id]}))
+    chat.say("two")
+    expect(chat.drafts).to_have_count(2)
+    stand_in.open_gate("both")
+    expect(chat.replies).to_have_count(1)
+    expect(chat.drafts).to_have_count(0)
+
+
 def test_a_message_written_while_the_server_is_away_is_sent_once_it_is_back(chat: Chat, stand_in: StandIn) -> None:
     chat.open()
     chat.say("before")
@@ -207,6 +255,9 @@ def test_a_provisional_reply_is_visible_as_such_and_the_late_answer_quotes_the_q
     chat.say("poles?")
     expect(chat.replies).to_contain_text("Preliminary")
     expect(chat.replies).to_contain_text("We’ll get back to you")
+    chat.say("something else")
+    expect(chat.replies).to_have_count(2)
+    expect(chat.replies.first).not_to_contain_text("Answered below")
     stand_in.open_gate("late")
     expect(chat.replies.last.locator("blockquote")).to_contain_text("poles?")
     expect(chat.replies.first).to_contain_text("Answered below")

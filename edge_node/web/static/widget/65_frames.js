@@ -21,10 +21,16 @@ function readChoices(value) {
   return (Array.isArray(value) ? value : []).filter((one) => typeof one === "string" && one.trim()).slice(0, 6);
 }
 
+// The turns that a reply ends: several messages may have been answered at once.
+function readTurns(value) {
+  return [value.turn_id, ...(Array.isArray(value.answers) ? value.answers : [])].map(String);
+}
+
 function readReply(value) {
   const citations = Array.isArray(value.citations) ? value.citations : [];
   return {
-    eventId: value.event_id, turnId: String(value.turn_id), text: readText(value.text), source: readText(value.source),
+    eventId: value.event_id, turnId: String(value.turn_id), turnIds: readTurns(value),
+    text: readText(value.text), source: readText(value.source),
     citations: citations.filter((one) => one && typeof one === "object").map(readCitation),
     final: value.final !== false, quotes: readText(value.quotes), at: readDate(value.at),
     choices: readChoices(value.quick_replies),

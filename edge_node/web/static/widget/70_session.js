@@ -139,7 +139,7 @@ class Session {
 
   #reply(value) {
     const reply = readReply(value);
-    this.drafts.end(reply.turnId, reply.final);
+    for (const turnId of reply.turnIds) this.drafts.end(turnId, reply.final);
     if (this.#isNew(reply.eventId)) this.view.reply(reply);
   }
 

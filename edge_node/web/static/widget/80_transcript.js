@@ -57,7 +57,7 @@ class Transcript {
 
   addReply(reply) {
     for (const item of this.#items) {
-      if (item.turnId === reply.turnId && !item.final && reply.final) this.#keepPromise(item);
+      if (reply.turnIds.includes(item.turnId) && !item.final && reply.final) this.#keepPromise(item);
     }
     this.#place({ side: "reply", answered: false, ...reply });
     if (!this.#replaying) this.pill.hidden = this.#atEnd;
