@@ -8,9 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
-from typing import Literal
 
-import httpx2
 import uvloop
 from websockets.asyncio.client import ClientConnection
 
@@ -19,11 +17,10 @@ from benchmarks.figures import Budget, Figure, Limit, Section, WrongAnswerError
 from benchmarks.machine import MIB, resident_bytes
 from benchmarks.posting import Door, Poster
 from benchmarks.questions import GREETING
-from benchmarks.stage import Stage
+from benchmarks.stage import READY_WITHIN_S, Stage
 from tests.servers import ServerError, program
 
 STARTS = 3
-READY_WITHIN_S = 60.0
 CONVERSATIONS = 10_000
 MOST_S = 60.0
 """A slow edge gets fewer of them."""
@@ -43,8 +40,8 @@ def measure(stage: Stage) -> list[Section]:
     for _ in range(STARTS):
         with ExitStack() as running:
             took["interpreter"].append(_bare_interpreter())
-            took["core"].append(_start(stage, running, "core")[1])
-            edge_pid, seconds = _start(stage, running, "edge")
+            took["core"].append(stage.start("core", running)[1])
+            edge_pid, seconds = stage.start("edge", running)
             took["edge"].append(seconds)
             if len(took["edge"]) == STARTS:
                 memory = uvloop.run(_memory(stage, edge_pid, door))
@@ -59,26 +56,6 @@ def _bare_interpreter() -> float:
         if process.wait(READY_WITHIN_S):
             raise ServerError("the bare interpreter failed")
         return time.perf_counter() - began
-
-
-def _start(stage: Stage, running: ExitStack, which: Literal["edge", "core"]) -> tuple[int, float]:
-    """The process id, and the seconds from its command line to its readiness."""
-    command, ready_url = stage.serve_command(which)
-    began = time.perf_counter()
-    process = running.enter_context(program(command, stage.home / f"{which}.log"))
-    with httpx2.Client(timeout=2, trust_env=False) as client:
-        while not _is_ready(client, ready_url):
-            if process.poll() is not None or time.perf_counter() - began > READY_WITHIN_S:
-                raise ServerError(f"{which}: {(stage.home / f'{which}.log').read_text()[-300:]}")
-            time.sleep(0.01)
-    return process.pid, time.perf_counter() - began
-
-
-def _is_ready(client: httpx2.Client, url: str) -> bool:
-    try:
-        return client.get(url).status_code == 200
-    except httpx2.TransportError:
-        return False
 
 
 def _starts(took: dict[str, list[float]]) -> Section:

@@ -5,10 +5,13 @@ import os
 import ssl
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
+
+import httpx2
 
 from cloud_core import settings as core_settings
 from edge_node import settings as edge_settings
@@ -23,6 +26,7 @@ WITHOUT_RATES = {
     "EDGE__LIMITS__TENANT_BURST": "100000",
 }
 """One client stands for thousands of customers."""
+READY_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,19 @@ class Stage:
             program, port = "cloud-core", core_settings.load(file).admin.port
         return [str(servers.PROGRAMS / program), "serve", "--config", str(file)], f"http://127.0.0.1:{port}/readyz"
 
+    def start(self, which: Literal["edge", "core"], running: ExitStack) -> tuple[int, float]:
+        """Start one of them alone; its process id, and the seconds from its command line to its readiness."""
+        command, ready_url = self.serve_command(which)
+        log = self.home / f"{which}.log"
+        began = time.perf_counter()
+        process = running.enter_context(servers.program(command, log))
+        with httpx2.Client(timeout=2, trust_env=False) as client:
+            while not _is_ready(client, ready_url):
+                if process.poll() is not None or time.perf_counter() - began > READY_WITHIN_S:
+                    raise servers.ServerError(f"{which}: {log.read_text()[-300:]}")
+                time.sleep(0.01)
+        return process.pid, time.perf_counter() - began
+
     @property
     def bare(self) -> Bare:
         if self._bare is None:
@@ -107,3 +124,10 @@ class Stage:
         self._of_bare.enter_context(process)
         self._of_bare.callback(process.stdin.close)
         return Bare(folder, pid=process.pid, **json.loads(process.stdout.readline()))
+
+
+def _is_ready(client: httpx2.Client, url: str) -> bool:
+    try:
+        return client.get(url).status_code == 200
+    except httpx2.TransportError:
+        return False

@@ -4,7 +4,7 @@ from types import ModuleType
 import pytest
 from hypothesis import settings
 
-from tests import servers
+from tests import planted, servers
 
 CATEGORIES = {"unit", "server", "deploy", "live"}
 
@@ -33,6 +33,18 @@ def deselect_live(config: pytest.Config, items: list[pytest.Item]) -> None:
     if live:
         config.hook.pytest_deselected(items=live)
         items[:] = [item for item in items if not item.get_closest_marker("live")]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_planted_is_found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Set up before all others, so it looks when every program has ended, and before pytest removes a folder."""
+    yield
+    if found := [*planted.findings(tmp_path_factory.getbasetemp()), *planted.reported()]:
+        pytest.fail("a customer's words were written down:\n" + "\n".join(found), pytrace=False)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    planted.read_report(report)
 
 
 @pytest.fixture(scope="session")

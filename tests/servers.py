@@ -1,6 +1,8 @@
 """Real programs on free ports, for tests: the whole demo, a nats-server."""
 
+import json
 import os
+import random
 import signal
 import socket
 import ssl
@@ -8,10 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 
@@ -33,14 +36,15 @@ class ServerError(Exception):
 
 
 def free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    """Below those that outgoing connections are given: a program that is restarted finds its own free again."""
+    first_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    found: set[int] = set()
+    while len(found) < count:
+        port = random.SystemRandom().randrange(10_000, max(first_outgoing, 20_000))
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.add(port)
+    return list(found)
 
 
 def wait_until(holds: Callable[[], bool], what: str, timeout_s: float = 30.0) -> None:
@@ -108,6 +112,21 @@ class Demo:
         body: dict[str, Any] = answer.json()
         return body
 
+    def events_of(self, conversation: str, *, quiet_s: float = 0.5) -> list[dict[str, Any]]:
+        """The messages and replies of a conversation so far: read until nothing more has come for `quiet_s`."""
+        events = []
+        path = f"/v1/{self.env['TENANT']}/conversations/{quote(conversation, safe='')}/events?after=0"
+        with self.client(timeout_s=quiet_s) as client, suppress(httpx2.ReadTimeout):
+            with client.stream("GET", path, timeout=httpx2.Timeout(20.0, read=quiet_s)) as stream:
+                for line in stream.iter_lines():
+                    if line.startswith("data: "):
+                        events.append(json.loads(line.removeprefix("data: ")))
+        return [event for event in events if event["type"] in ("message", "reply")]
+
+    def command_of(self, pid_name: str) -> list[str]:
+        """The command line of a program that runs, by its name in demo.env."""
+        return Path(f"/proc/{self.env[pid_name]}/cmdline").read_bytes().decode().split("\0")[:-1]
+
     def kill_core(self) -> list[str]:
         """`kill -9`; returns the command line that starts it again."""
         return self._kill("CORE_PID")
@@ -123,8 +142,7 @@ class Demo:
         self._start(command, "edge", "EDGE_PID", self.env["EDGE_ADMIN_URL"])
 
     def _kill(self, pid_name: str) -> list[str]:
-        pid = int(self.env[pid_name])
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[:-1]
+        pid, words = int(self.env[pid_name]), self.command_of(pid_name)
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not is_alive(pid), f"the end of {pid_name}")
         return words
