@@ -5,7 +5,7 @@ import contextlib
 import ctypes
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -23,24 +23,24 @@ from edge_node.control.operations import operations
 from edge_node.control.retention import Sweeper
 from edge_node.control.server import controlled
 from edge_node.messages import Conversation, Draft, Tenant
+from edge_node.open_tenants import OpenTenants
 from edge_node.responders.handoffs import CountHandoff, handoff_counter
 from edge_node.settings import EdgeSettings
 from edge_node.storage.conversations import Conversations
 from edge_node.storage.places import api_keys
-from edge_node.tenant_room import Means, open_room
+from edge_node.tenant_room import Means
 from edge_node.turns.core_step import PLACES
 from edge_node.turns.erasures import Erasures
 from edge_node.turns.fair import Fair, FairThread
 from edge_node.turns.metrics import Metrics
 from edge_node.turns.outbox_metrics import OutboxMetrics
-from edge_node.turns.room import TenantRoom
 from edge_node.turns.sender import Sender
 from edge_node.turns.turns import Limits, Turns
 from edge_node.uplink.grpc_link import GrpcLink, LinkFiles
 from edge_node.web.limits import Rate, RateLimit
 from edge_node.web.problems import HANDLERS
 from nearside.encoder import TextEncoder
-from nearside.errors import Refused, StorageError
+from nearside.errors import StorageError
 from nearside.http_server import serving
 from nearside.logs import configure_logging, failure, log_loop_errors, logger
 from nearside.notify import Notifier
@@ -87,18 +87,18 @@ async def edge(settings: EdgeSettings, notifier: Notifier) -> AsyncIterator[None
         link = GrpcLink(settings.core.address, LinkFiles(settings.core.ca, settings.core.cert, settings.core.key))
         stack.push_async_callback(link.close)
         keys = KeyRing(settings.node_key, settings.name)
-        rooms = await _open_rooms(settings, keys, link, handoff_counter(registry), stack)
+        served = await _open_tenants(settings, keys, link, handoff_counter(registry), stack)
         _give_back_memory()
-        parts = _assemble(settings, rooms, registry)
+        parts = _assemble(settings, served, registry)
         stack.push_async_callback(parts.stop, settings.limits.drain_s)
-        stores = {tenant_id: room.store for tenant_id, room in rooms.items()}
+        stores = served.stores
         registry.register(Gauges(stores))
         resumed = await parts.turns.resume()
         log.info("resumed", turns=resumed)
-        tenants = {tenant_id: room.tenant for tenant_id, room in rooms.items()}
-        controls = Edge(settings, keys, stores, tenants, parts.turns, parts.sender)
-        sweeper = Sweeper(stores, {tenant_id: settings.tenants[tenant_id].retention_days for tenant_id in rooms})
+        controls = Edge(settings, keys, stores, served.tenants, parts.turns, parts.sender)
+        sweeper = Sweeper(stores, {tenant_id: tenant.retention_days for tenant_id, tenant in settings.tenants.items()})
         background = [
+            served.keep_opening(parts.turns.adopt),
             parts.turns.deferred.run(),
             *(channel.run(parts.turns.accept) for channel in parts.channels),
             sweeper.run(),
@@ -108,7 +108,7 @@ async def edge(settings: EdgeSettings, notifier: Notifier) -> AsyncIterator[None
         for work in background:
             task = asyncio.create_task(work)
             stack.callback(task.cancel)
-        conditions = EdgeConditions(stores)
+        conditions = EdgeConditions(stores, served.refusing)
         await _listen_to_operators(controls, conditions, stack)
         admin = operations_app(conditions, registry)
         await stack.enter_async_context(serving(admin, settings.admin.host, settings.admin.port, what="admin"))
@@ -131,13 +131,13 @@ class _Parts:
         await self.sender.drain(max(SEND_S, ends_at - time.monotonic()))
 
 
-def _assemble(settings: EdgeSettings, rooms: Mapping[str, TenantRoom], registry: CollectorRegistry) -> _Parts:
+def _assemble(settings: EdgeSettings, served: OpenTenants, registry: CollectorRegistry) -> _Parts:
     feed = Feed()
     context = ChannelContext(
-        find_tenant=_finder(rooms),
-        is_api_key=_key_checker(settings, rooms),
+        find_tenant=served.find,
+        is_api_key=_key_checker(settings),
         admit=_admission(settings),
-        log=Conversations({tenant_id: room.store for tenant_id, room in rooms.items()}),
+        log=Conversations(served.stores),
         feed=feed,
     )
     channels = {kind: channel(context) for kind, channel in channel_classes().items()}
@@ -147,7 +147,7 @@ def _assemble(settings: EdgeSettings, rooms: Mapping[str, TenantRoom], registry:
 
     limits = Limits(settings.limits.parallel, settings.limits.queued, settings.limits.deferred_hours * 3600)
     sender = Sender(channels.__getitem__, OutboxMetrics(registry), settings.limits.outbox_hours * 3600)
-    turns = Turns(rooms, sender, draft_to, Metrics(registry), limits)
+    turns = Turns(served.rooms, sender, draft_to, Metrics(registry), limits)
     return _Parts(turns, sender, tuple(channels.values()), feed)
 
 
@@ -166,22 +166,21 @@ async def _listen_to_operators(controls: Edge, conditions: Conditions, stack: co
         conditions.report("control", False, needed=False, detail=str(error))
 
 
-async def _open_rooms(
+async def _open_tenants(
     settings: EdgeSettings,
     keys: KeyRing,
     link: GrpcLink,
     count_handoff: CountHandoff,
     stack: contextlib.AsyncExitStack,
-) -> dict[str, TenantRoom]:
+) -> OpenTenants:
     encoder = await asyncio.to_thread(TextEncoder, threads=settings.encoder_threads)
     encoding = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="encoder"))
     means = Means(
         settings.data, keys, encoder, FairThread(encoding), link, count_handoff, settings.core.turn_s, Fair(PLACES)
     )
-    return {
-        tenant_id: await open_room(tenant_id, tenant.content, means, stack)
-        for tenant_id, tenant in settings.tenants.items()
-    }
+    served = OpenTenants(settings, means, await stack.enter_async_context(contextlib.AsyncExitStack()))
+    await served.open()
+    return served
 
 
 def _give_back_memory() -> None:
@@ -191,17 +190,8 @@ def _give_back_memory() -> None:
         trim(0)
 
 
-def _finder(rooms: Mapping[str, TenantRoom]) -> Callable[[str], Tenant]:
-    def find(tenant_id: str) -> Tenant:
-        if (room := rooms.get(tenant_id)) is None:
-            raise Refused(404, "unknown-tenant", "no such tenant", hint="check the address")
-        return room.tenant
-
-    return find
-
-
-def _key_checker(settings: EdgeSettings, rooms: Mapping[str, TenantRoom]) -> Callable[[Tenant, str], bool]:
-    keys = {tenant_id: api_keys(settings.data, tenant_id) for tenant_id in rooms}
+def _key_checker(settings: EdgeSettings) -> Callable[[Tenant, str], bool]:
+    keys = {tenant_id: api_keys(settings.data, tenant_id) for tenant_id in settings.tenants}
     return lambda tenant, secret: keys[tenant.id].is_valid(secret)
 
 

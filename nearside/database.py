@@ -1,8 +1,8 @@
 """The one door to SQLite: `sqlcipher3` only, because two SQLite libraries on one file corrupt it."""
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import sqlite_utils
@@ -20,18 +20,36 @@ Migration = Callable[[sqlite_utils.Database], None]
 def open_database(path: Path, key: bytes, *, read_only: bool = False) -> Connection:
     """A connection in WAL mode with `synchronous=FULL`, usable from any one thread at a time."""
     try:
-        _make_private(path)
-        connection = sqlite.connect(str(path), isolation_level=None, check_same_thread=False, timeout=5.0)
-        connection.execute("PRAGMA cipher_log_level = NONE")
-        connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        if read_only:
-            connection.execute("PRAGMA query_only = ON")
+        with ExitStack() as on_failure:
+            _make_private(path)
+            connection = sqlite.connect(str(path), isolation_level=None, check_same_thread=False, timeout=5.0)
+            on_failure.callback(connection.close)
+            connection.execute("PRAGMA cipher_log_level = NONE")
+            connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            if read_only:
+                connection.execute("PRAGMA query_only = ON")
+            on_failure.pop_all()
     except (sqlite.DatabaseError, OSError) as error:
         raise _refusal(error, path) from None
     return connection
+
+
+def copy_database(source: Path, key: bytes, target: Path, counts: Mapping[str, str] | None = None) -> dict[str, int]:
+    """One moment of `source`, sealed with the same key, while others write; whole and durable on return.
+
+    Gives back what the queries `counts` count in the copy, by name. Raises StorageError.
+    In one step: a copy in several would start anew after each write meanwhile.
+    """
+    try:
+        with closing(open_database(source, key, read_only=True)) as read, closing(open_database(target, key)) as copied:
+            copied.execute("PRAGMA journal_mode = OFF")
+            read.backup(copied, pages=-1)
+            return {name: int(copied.execute(query).fetchone()[0]) for name, query in (counts or {}).items()}
+    except SqliteError as error:
+        raise StorageError(f"no copy was made ({error})", where=str(target), hint="look at disk space") from None
 
 
 def migrate(connection: Connection, migrations: Sequence[Migration], path: Path, *, room: str = "") -> None:

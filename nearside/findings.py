@@ -63,6 +63,7 @@ def of_secrets(paths: Iterable[Path], remedy: str) -> Iterator[Finding]:
 
 def of_data_folder(data: Path, remedy: str) -> Iterator[Finding]:
     if not data.is_dir() or not os.access(data, os.W_OK | os.X_OK):
+        remedy = "correct its owner, or run this as that user" if data.is_dir() else remedy
         yield Finding("error", f"not a folder this user can write — {data} — {remedy}")
         return
     if data.stat().st_mode & 0o077:

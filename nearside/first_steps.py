@@ -21,7 +21,9 @@ def named(model: type[S], name: str) -> S:
     try:
         return model.model_validate({"name": name})
     except ValidationError as error:
-        raise typer.BadParameter(error.errors()[0]["msg"], param_hint="'--name'") from None
+        first = error.errors()[0]
+        what = "2 to 32 of a-z, 0-9 and -, a letter first" if first["type"].startswith("string_") else first["msg"]
+        raise typer.BadParameter(what, param_hint="'--name'") from None
 
 
 def write_settings(file: Path, content: str, *, other: str) -> None:
@@ -34,7 +36,7 @@ def write_settings(file: Path, content: str, *, other: str) -> None:
         file.write_text(content, encoding="utf-8")
         typer.echo(f"wrote {file}")
     elif file.read_text(encoding="utf-8") != content:
-        typer.echo(f"left {file} as it is: it was changed since it was written")
+        typer.echo(f"left {file} as it is: `init` changes no settings that are there")
 
 
 def make_place(node_key: Path, data: Path) -> None:

@@ -26,7 +26,7 @@ def sole_owner(data: Path, program: str, *, patience_s: float = 0.0) -> Iterator
     pid_file = data / f"{program}.pid"
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = (data / f"{program}.lock").open("a")
+        lock = _opened(data / f"{program}.lock")
     except OSError as error:
         raise StorageError(
             f"the data folder cannot be written ({error.strerror})", where=str(data), hint="correct its owner"
@@ -38,13 +38,31 @@ def sole_owner(data: Path, program: str, *, patience_s: float = 0.0) -> Iterator
                 where=str(data),
                 hint="stop that one, or give this one a folder of its own",
             )
-        with suppress(OSError):  # a full disk: the lock is what counts
-            pid_file.write_text(f"{os.getpid()}\n", encoding="ascii")
+        with suppress(OSError), _opened(pid_file) as pid:  # a full disk: the lock is what counts
+            pid.truncate(0)
+            pid.write(f"{os.getpid()}\n")
         try:
             yield
         finally:
             with suppress(OSError):
                 pid_file.unlink()
+
+
+def _opened(file: Path) -> IO[str]:
+    """To append to. A new one that root makes is its folder's owner's, who must be able to open it too.
+
+    The folder may be somebody else's, who could have put a link there: it is not followed.
+    """
+    flags = os.O_WRONLY | os.O_APPEND
+    try:
+        descriptor = os.open(file, flags | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
+        return open(os.open(file, flags | os.O_NOFOLLOW), "a", encoding="ascii")
+    owner = file.parent.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        with suppress(OSError):
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    return open(descriptor, "a", encoding="ascii")
 
 
 def _locked(lock: IO[str], until: float) -> bool:

@@ -61,7 +61,7 @@ def hand_over(tree: Path, folder: Path) -> None:
     if os.geteuid() == 0:
         owner = folder.stat()
         for path in (tree, *tree.rglob("*")):
-            os.chown(path, owner.st_uid, owner.st_gid)
+            os.lchown(path, owner.st_uid, owner.st_gid)
 
 
 def _remove(path: Path) -> None:

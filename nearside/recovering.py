@@ -19,12 +19,16 @@ KeyFile = Annotated[Path | None, typer.Option("--recovery-key-file", metavar="FI
 
 
 def show_new_recovery_key(node_key: Path) -> None:
-    """Shown before its public part is written: one that nobody saw must not seal anything."""
+    """Shown before its public part is written: one that nobody saw must not seal anything. Raises NearsideError."""
     key, file = RecoveryKey.make(), recovery_file(node_key)
     typer.echo(f"recovery key {key.public.id}, shown this once and kept nowhere:\n\n    {key.text}\n")
     typer.echo("write it down and keep it apart from this machine and its backups: it alone opens them")
     sys.stdout.flush()
-    key.public.write(file)
+    try:
+        key.public.write(file)
+    except OSError as error:
+        what = f"the recovery key above counts for nothing: its public part cannot be written ({error.strerror})"
+        raise NearsideError(what, where=str(file), hint="correct the owner or the disk space, and repeat") from None
     typer.echo(f"wrote {file}, its public part")
 
 

@@ -50,7 +50,8 @@ def load_settings(model: type[S], path: Path, prefix: str, environ: Mapping[str,
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"not TOML: {error}", where=str(path), hint="mend the line named") from None
     except OSError as error:
-        raise SettingsError(f"cannot be read: {error.strerror}", where=str(path)) from None
+        hint = "name a file that this user may read"
+        raise SettingsError(f"cannot be read: {error.strerror}", where=str(path), hint=hint) from None
     environ = os.environ if environ is None else environ
     _override(data, model, prefix, environ)
     try:

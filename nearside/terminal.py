@@ -4,6 +4,7 @@ Exit code 0 is fine, 1 failed, 2 wrong use. What a command found goes to standar
 standard error.
 """
 
+import errno
 import json
 import os
 import sys
@@ -27,6 +28,10 @@ WORDS = {
     "en": {"error": "error", "help": "see {command} --help", "stopped": "stopped"},
     "zh": {"error": "错误", "help": "用法见 {command} --help", "stopped": "已停止"},
 }
+
+NOT_YOURS = "run this as the user who owns it, or as root"
+REMEDIES = {errno.EACCES: NOT_YOURS, errno.EPERM: NOT_YOURS, errno.ENOSPC: "make room on the disk"}
+"""What to do about errors of the system that nobody explained better."""
 
 
 def make_app(program: str, summary: str, version: str) -> typer.Typer:
@@ -113,7 +118,8 @@ def _outcome(command: Callable[[], object], program: str) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        complain(program, " — ".join(filter(None, (error.strerror or type(error).__name__, error.filename))))
+        what = (error.strerror or type(error).__name__, error.filename, REMEDIES.get(error.errno or 0))
+        complain(program, " — ".join(str(part) for part in what if part))
     except typer.TyperException as error:
         return _misuse(program, error)
     except typer.Abort:

@@ -138,8 +138,8 @@ class Demo:
     def start_core(self, command: list[str]) -> None:
         self._start(command, "core", "CORE_PID", self.env["CORE_ADMIN_URL"])
 
-    def start_edge(self, command: list[str]) -> None:
-        self._start(command, "edge", "EDGE_PID", self.env["EDGE_ADMIN_URL"])
+    def start_edge(self, command: list[str], *, until: str = "readyz") -> None:
+        self._start(command, "edge", "EDGE_PID", self.env["EDGE_ADMIN_URL"], until)
 
     def _kill(self, pid_name: str) -> list[str]:
         pid, words = int(self.env[pid_name]), self.command_of(pid_name)
@@ -147,14 +147,14 @@ class Demo:
         wait_until(lambda: not is_alive(pid), f"the end of {pid_name}")
         return words
 
-    def _start(self, command: list[str], name: str, pid_name: str, admin_url: str) -> None:
+    def _start(self, command: list[str], name: str, pid_name: str, admin_url: str, until: str = "readyz") -> None:
         with (self.home / "logs" / f"{name}-again.log").open("ab") as output:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
         self._restarted.append(process)
         self.env[pid_name] = str(process.pid)
-        wait_until(lambda: answers(f"{admin_url}/readyz"), f"the {name} again")
+        wait_until(lambda: answers(f"{admin_url}/{until}"), f"the {name} again")
 
     def end_restarted(self) -> None:
         for process in self._restarted:

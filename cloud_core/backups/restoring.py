@@ -11,7 +11,7 @@ from cloud_core.backups import layout
 from cloud_core.backups.writing import schemas
 from cloud_core.settings import CoreSettings
 from cloud_core.tenants import KEY_OWNER, Tenants
-from nearside.archive import Manifest, unpack
+from nearside.archive import Header, Manifest, header_for, unpack
 from nearside.errors import StorageError
 from nearside.ownership import sole_owner
 from nearside.placing import STAGE, hand_over, make_folder, place_files, stage_in, undone_on_failure
@@ -72,6 +72,11 @@ def restore_to(archive: Path, key: RecoveryKey, config: Path, settings: CoreSett
             _place(stage, settings, restored, made)
             _place_data(stage, settings.data, made)
     return restored
+
+
+def refuse_other(archive: Path) -> Header:
+    """What the archive says of itself in clear. Raises NearsideError where this program cannot take it over."""
+    return header_for(archive, program=layout.PROGRAM, schemas=schemas())
 
 
 def _refuse_data(data: Path) -> None:

@@ -36,11 +36,12 @@ def restore(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    from nearside.archive import read_header, read_manifest
+    from cloud_core.backups.restoring import refuse_other
+    from nearside.archive import read_manifest
 
     if into is not None and config is not None:
         raise typer.BadParameter("either a new place or the one of a settings file", param_hint="'--into'")
-    read_header(file)  # no archive: said before the key is asked for
+    refuse_other(file)  # said before the key is asked for
     path = None if only_list or into is not None else _settings_file(config)
     key = read_key(key_file)
     if only_list:

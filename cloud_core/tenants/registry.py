@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlite_utils
 
 from cloud_core.tenants.rekeying import rekey
-from nearside.database import Connection, Migration, SqliteError, migrate, open_database
+from nearside.database import Connection, Migration, copy_database, migrate, open_database
 from nearside.errors import NearsideError, StorageError
 from nearside.ids import is_name
 from nearside.sealing import TENANT_KEY, KeyRing, sync_folder
@@ -44,23 +44,16 @@ class Tenant:
 
     def connect(self, *, read_only: bool = False) -> Connection:
         """A new connection to the tenant's `core.db`, for one thread at a time. Raises TenantUnknown once removed."""
-        if not (self.folder / FILE).exists():
-            raise TenantUnknown(f"no tenant {self.id!r}")
-        return open_database(self.folder / FILE, self._key, read_only=read_only)
+        return open_database(self._file(), self._key, read_only=read_only)
 
     def copy(self, target: Path, counts: Mapping[str, str]) -> dict[str, int]:
-        """One moment of its file, sealed with the same key, while others write; what these queries count in the copy.
+        """As `copy_database`, of its file. Raises TenantUnknown once removed."""
+        return copy_database(self._file(), self._key, target, counts)
 
-        In one step: a copy in several would start anew after each write meanwhile. Raises StorageError.
-        """
-        try:
-            with closing(self.connect(read_only=True)) as source, closing(open_database(target, self._key)) as copied:
-                copied.execute("PRAGMA journal_mode = OFF")
-                source.backup(copied, pages=-1)
-                return {name: int(copied.execute(query).fetchone()[0]) for name, query in counts.items()}
-        except SqliteError as error:
-            where = str(self.folder)
-            raise StorageError(f"no copy was made ({error})", where=where, hint="look at disk space") from None
+    def _file(self) -> Path:
+        if not (self.folder / FILE).exists():
+            raise TenantUnknown(f"no tenant {self.id!r}")
+        return self.folder / FILE
 
     def is_the_same_as(self, other: "Tenant") -> bool:
         """Read again, it would be this one."""
@@ -210,10 +203,13 @@ class Tenants:
         """The file and the key that it is under, which is the pending one where a re-keying was cut short."""
         path, keys = folder / FILE, self._keys.tenant_keys(folder, tenant_id)
         connection, key = _opened(path, keys)
-        if len(keys) > 1:
-            self._keys.settle(folder, tenant_id, key)
-        for room, migrations in self._rooms.items():
-            migrate(connection, migrations, path, room=room)
+        with ExitStack() as on_failure:
+            on_failure.callback(connection.close)
+            if len(keys) > 1:
+                self._keys.settle(folder, tenant_id, key)
+            for room, migrations in self._rooms.items():
+                migrate(connection, migrations, path, room=room)
+            on_failure.pop_all()
         return connection, key
 
 

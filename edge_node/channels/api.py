@@ -209,7 +209,7 @@ def _accepted(accepted: Accepted) -> Response:
 
 
 def _replied(accepted: Accepted, reply: Frame) -> Response:
-    shown = {field: reply[field] for field in REPLY_FIELDS}
+    shown = {field: reply[field] for field in REPLY_FIELDS} | {"answers": sorted(set(answered(reply)))}
     return JSONResponse({**_ids(accepted), "reply": shown, "timing_ms": reply["timing_ms"]})
 
 

@@ -117,8 +117,9 @@ class Channel(LiveChannel):
                 await websocket.send_text(_json(self._welcome(session, resumed)))
                 await self._catch_up(websocket, session)
                 await self._talk(websocket, session, accept)
-        except Refused:
-            await websocket.close(UNKNOWN_TENANT, "unknown tenant")
+        except Refused as error:
+            code = TRY_AGAIN if error.retryable else UNKNOWN_TENANT
+            await websocket.close(code, error.what)
         except BadFrame as error:
             await websocket.close(error.code, error.why)
         except WebSocketDisconnect:

@@ -34,9 +34,11 @@ def ask(given: Path | None, operation: str, progress: Callable[[Any], None] | No
 
 def one_tenant(settings: "EdgeSettings", given: str | None) -> str:
     """The tenant a command is about: the one named, or the only one there is."""
-    known = ", ".join(settings.tenants) or "none"
+    known = ", ".join(settings.tenants)
     if given is None and len(settings.tenants) == 1:
         return next(iter(settings.tenants))
+    if not settings.tenants:
+        raise SettingsError("no tenant yet", where="edge.toml", hint="add [tenants.ID] with its content folder")
     if given is None:
         raise SettingsError("which tenant?", where=f"edge.toml has {known}", hint="give --tenant ID")
     if given not in settings.tenants:

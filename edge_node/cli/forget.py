@@ -31,7 +31,7 @@ def forget(
     if as_json:
         terminal.show_json(counts)
     elif not any(counts.values()):
-        typer.echo(f"{chosen} knows nothing of this customer")
+        typer.echo(f"{chosen} knows nothing of this customer" + (f" on the channel {channel!r}" if channel else ""))
     else:
         typer.echo("removed: " + ", ".join(f"{number} {WORDS.get(kind, kind)}" for kind, number in counts.items()))
 

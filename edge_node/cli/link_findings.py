@@ -1,6 +1,7 @@
 """Whether this edge would be let in at its core, and in the name of all its tenants."""
 
 import asyncio
+import os
 from collections.abc import Iterable, Iterator
 
 from edge_node.settings import Core
@@ -32,7 +33,9 @@ def _of_files(core: Core, tenants: Iterable[str]) -> Iterator[Finding]:
         return
     yield from findings.of_secrets([core.key], ISSUE)
     yield from findings.of_certificate(core.cert, ISSUE, grpc=True)
-    if not fits(core.cert, core.key):
+    if not os.access(core.key, os.R_OK):
+        yield Finding("error", f"the key cannot be read by this user — {core.key} — correct its owner")
+    elif not fits(core.cert, core.key):
         yield Finding("error", f"the key does not fit {core.cert} — {core.key} — take both from one `edge issue`")
     certificate = read_certificate(core.cert)
     if not signed_by(certificate, read_certificate(core.ca)):

@@ -112,6 +112,8 @@ class _Making:
             copy = self.stage / f"{tenant_id}.db"
             await store.snapshot(copy)
             counts = await asyncio.to_thread(self._add_copy, archive, tenant_id, store, copy)
+        elif (file := tenant_folder(self.edge.settings.data, tenant_id) / DATABASE).exists():
+            self.left_out.append(f"{file}: it does not open")
         await asyncio.to_thread(self._add_files, archive, tenant_id)
         return counts
 

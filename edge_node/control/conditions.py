@@ -18,15 +18,20 @@ CAUSES = (
 
 
 class EdgeConditions(Conditions):
-    """Looked up when asked: each tenant's store says itself how it is. `control` says whether operators are heard."""
+    """Looked up when asked: each tenant's store says itself how it is. `control` says whether operators are heard.
 
-    def __init__(self, stores: Mapping[str, TenantStore]) -> None:
+    `refusing`: tenants whose file does not open, and why.
+    """
+
+    def __init__(self, stores: Mapping[str, TenantStore], refusing: Mapping[str, str]) -> None:
         super().__init__()
-        self._stores = stores
+        self._stores, self._refusing = stores, refusing
 
     def all(self) -> list[Condition]:
         found = {}
-        for tenant_id, store in self._stores.items():
+        for tenant_id, refusal in list(self._refusing.items()):
+            self.report(f"store_{tenant_id}", False, detail=cause(refusal))
+        for tenant_id, store in list(self._stores.items()):
             wrong = store.condition
             try:
                 found[tenant_id] = store.figures()

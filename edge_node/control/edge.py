@@ -42,7 +42,7 @@ class Edge:
 
     async def is_alive(self) -> bool:
         """True once every writer has had its turn; one that refuses, for want of space, lives."""
-        for tenant_id, store in self.stores.items():
+        for tenant_id, store in list(self.stores.items()):
             if tenant_id not in self.held:
                 with contextlib.suppress(StorageError):
                     await store.erased(())

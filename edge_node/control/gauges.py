@@ -80,7 +80,7 @@ class Gauges(Collector):
 
     def _figures(self) -> Iterator[tuple[str, Figures]]:
         """A store that cannot be read has no figures; its condition says why."""
-        for tenant_id, store in self._stores.items():
+        for tenant_id, store in list(self._stores.items()):
             try:
                 yield tenant_id, store.figures()
             except Exception as error:

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
@@ -82,11 +81,9 @@ async def hurry(edge: Edge, arguments: Arguments) -> Any:
 
 async def _send_now(edge: Edge, tenant_id: str, store: TenantStore, row: QueueRow) -> None:
     event_id = int(row.id[1:])
-    if edge.sender is None:
-        if row.next_at is not None:
-            await store.postpone(event_id, row.reason, time.time())
-    elif unsent := await store.revived_reply(event_id):
-        edge.sender.resume(edge.tenants[tenant_id], store, replace(unsent, next_at=None))
+    await store.hasten(event_id)
+    if edge.sender is not None and (unsent := await store.revived_reply(event_id)):
+        edge.sender.resume(edge.tenants[tenant_id], store, unsent)
 
 
 def _rows(rows: Sequence[QueueRow], now: float) -> list[dict[str, Any]]:

@@ -2,8 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,9 @@ from edge_node.storage.store import TenantStore
 from nearside.archive import Header, Manifest, header_for, unpack
 from nearside.errors import SettingsError, StorageError
 from nearside.ownership import sole_owner
-from nearside.sealing import KeyRing, RecoveryKey, sync_folder, write_secret
+from nearside.placing import STAGE, hand_over, make_folder, place_files, stage_in, undone_on_failure
+from nearside.sealing import KeyRing, RecoveryKey, sync_folder
 
-STAGE = ".restore-"
 SCHEMAS = {layout.SCHEMA: len(MIGRATIONS)}
 ORDER = ("link", "content", "certs", "data", layout.SETTINGS)
 """The settings come last: before them there is nothing that an edge would be served from."""
@@ -51,16 +50,16 @@ def restore_into(archive: Path, ask_key: AskKey, folder: Path) -> Restored:
         hint = "give an empty one; or, to restore to the places an edge.toml names, --config FILE"
         raise StorageError("the folder is not empty", where=str(folder), hint=hint)
     key = ask_key()
-    with _undone_on_failure() as made:
-        _make_folder(folder, made)
-        with _stage(folder) as stage:
+    with undone_on_failure() as made:
+        make_folder(folder, made)
+        with stage_in(folder) as stage:
             manifest = _unpacked(archive, key, stage)
             for name in ORDER:
                 if (stage / name).exists():
                     made.append(folder / name)
                     os.rename(stage / name, folder / name)
                     sync_folder(folder)
-        _hand_over(folder, folder)
+        hand_over(folder, folder)
     return Restored(folder / layout.SETTINGS, manifest, Holdings.of(manifest))
 
 
@@ -75,15 +74,15 @@ def restore_to(archive: Path, ask_key: AskKey, config: Path, settings: EdgeSetti
         raise SettingsError(f"this is an archive of the edge {about.name}", where=str(config), hint=hint)
     _refuse_data(settings.data)
     key = ask_key()
-    with _undone_on_failure() as made:
-        _make_folder(settings.data, made)
-        with sole_owner(settings.data, "edge"), _stage(settings.data) as stage:
+    with undone_on_failure() as made:
+        make_folder(settings.data, made)
+        with sole_owner(settings.data, "edge"), stage_in(settings.data) as stage:
             _refuse_data(settings.data)
             manifest = _unpacked(archive, key, stage)
             restored = Restored(config, manifest, Holdings.of(manifest))
             _place(stage, settings, restored, made)
             _place_data(stage, settings.data, made)
-        _hand_over(settings.data, settings.data)
+        hand_over(settings.data, settings.data)
     restored.unserved = sorted(restored.holdings.tenants.keys() - settings.tenants.keys())
     return restored
 
@@ -128,18 +127,10 @@ def _place(stage: Path, settings: EdgeSettings, restored: Restored, made: list[P
         if present := [str(file) for file in group.values() if file.exists()]:
             restored.kept += present
         else:
-            _place_files(stage, group, made)
+            place_files(stage, group, made)
     for tenant_id, tenant in settings.tenants.items():
         _place_content(stage / layout.content_of(tenant_id), tenant.content, restored, made)
-    _place_files(stage, {name: file for name, file in keys.items() if not file.exists()}, made)
-
-
-def _place_files(stage: Path, files: Mapping[str, Path], made: list[Path]) -> None:
-    for name, file in files.items():
-        if (stage / name).exists():
-            _make_folder(file.parent, made)
-            made.append(file)
-            write_secret(file, (stage / name).read_bytes(), keep=True)
+    place_files(stage, {name: file for name, file in keys.items() if not file.exists()}, made)
 
 
 def _place_content(source: Path, target: Path, restored: Restored, made: list[Path]) -> None:
@@ -148,11 +139,11 @@ def _place_content(source: Path, target: Path, restored: Restored, made: list[Pa
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         restored.kept.append(str(target))
         return
-    _make_folder(target.parent, made)
+    make_folder(target.parent, made)
     beside = target.with_name(f".{target.name}{STAGE}{os.urandom(4).hex()}")
     made += [beside, target]
     shutil.copytree(source, beside)
-    _hand_over(beside, target.parent)
+    hand_over(beside, target.parent)
     for path in (*beside.rglob("*"), beside):
         _sync(path)
     os.rename(beside, target)
@@ -165,57 +156,6 @@ def _place_data(stage: Path, data: Path, made: list[Path]) -> None:
         made.append(data / "tenants")
         os.rename(source, data / "tenants")
         sync_folder(data)
-
-
-def _make_folder(folder: Path, made: list[Path]) -> None:
-    """With its parents; those that were missing are undone on failure."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    made += reversed(missing)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-@contextmanager
-def _stage(folder: Path) -> Iterator[Path]:
-    """On the same disk as what it becomes; what a killed restore left goes first."""
-    for left in folder.glob(f"{STAGE}*"):
-        shutil.rmtree(left, ignore_errors=True)
-    stage = folder / f"{STAGE}{os.urandom(4).hex()}"
-    stage.mkdir(mode=0o700)
-    try:
-        yield stage
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-
-
-@contextmanager
-def _undone_on_failure() -> Iterator[list[Path]]:
-    """What is put into the list is removed again, last first, if the block fails."""
-    made: list[Path] = []
-    try:
-        yield made
-    except BaseException as error:
-        for path in reversed(made):
-            _remove(path)
-        if isinstance(error, OSError):
-            what = f"it cannot be restored ({error.strerror})"
-            hint = "look at disk space and the folder's owner"
-            raise StorageError(what, where=str(error.filename or ""), hint=hint) from None
-        raise
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _hand_over(tree: Path, folder: Path) -> None:
-    """As root: all of it to whoever owns the folder that it comes to lie in."""
-    if os.geteuid() == 0:
-        owner = folder.stat()
-        for path in (tree, *tree.rglob("*")):
-            os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _sync(path: Path) -> None:

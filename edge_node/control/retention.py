@@ -31,7 +31,7 @@ class Sweeper:
 
     async def sweep(self) -> None:
         for tenant_id, days in self._days.items():
-            if days > 0:
+            if days > 0 and tenant_id in self._stores:
                 try:
                     removed = await self._sweep(self._stores[tenant_id], time.time() - days * DAY_S)
                     log.info("swept", tenant_id=tenant_id, rows=removed)

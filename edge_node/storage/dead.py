@@ -32,7 +32,7 @@ ONE = {
 REVIVE = {
     "turn": "UPDATE inbox SET status = 'queued', reason = 'revived', attempts = 0, ended_at = NULL"
     " WHERE status = 'dead' AND turn_id = ?",
-    "reply": "UPDATE outbox SET status = 'pending', reason = '', next_at = NULL, ended_at = NULL"
+    "reply": "UPDATE outbox SET status = 'pending', reason = '', next_at = NULL, ended_at = NULL, since = ?"
     " WHERE status = 'dead' AND event_id = ?",
 }
 DISCARD = {
@@ -73,13 +73,13 @@ def find(db: Connection, item_id: str) -> DeadItem | None:
     return _item(kind, row) if row else None
 
 
-def revive(db: Connection, item_id: str) -> DeadItem | None:
+def revive(db: Connection, item_id: str, at: float) -> DeadItem | None:
     """The item as it was, now open again; None where there is none or it cannot be tried again."""
     kind, key = _parsed(item_id)
     item = find(db, item_id)
     if item is None or kind == "call":
         return None
-    db.execute(REVIVE[kind], key)
+    db.execute(REVIVE[kind], key if kind == "turn" else (at, *key))
     return item
 
 

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Sequence
 
-from edge_node.storage.inbox import seen_digest
+from edge_node.messages import Accepted
 from edge_node.storage.records import Forgotten
+from edge_node.storage.seen import Seen
 from nearside.database import Connection
 
 PERSONAL = ("slots", "masks")
@@ -15,13 +16,13 @@ def conversations_of(db: Connection, customer: str, channel: str | None) -> list
     return [row[0] for row in db.execute(query, (customer, channel))]
 
 
-def forget(db: Connection, conversation_ids: Sequence[str], secret: bytes, at: float) -> Forgotten:
-    counted = [_forget_one(db, conversation_id, secret, at) for conversation_id in conversation_ids]
+def forget(db: Connection, conversation_ids: Sequence[str], seen: Seen, at: float) -> Forgotten:
+    counted = [_forget_one(db, conversation_id, seen, at) for conversation_id in conversation_ids]
     messages, replies, turns, outbox, calls, personal = map(sum, zip(*counted, strict=True)) if counted else [0] * 6
     return Forgotten(len(counted), messages, replies, turns, outbox, calls, personal)
 
 
-def _forget_one(db: Connection, conversation_id: str, secret: bytes, at: float) -> tuple[int, ...]:
+def _forget_one(db: Connection, conversation_id: str, seen: Seen, at: float) -> tuple[int, ...]:
     which = (conversation_id,)
     state = json.loads(db.execute("SELECT state FROM conversations WHERE id = ?", which).fetchone()[0])
     turns = db.execute(
@@ -30,7 +31,8 @@ def _forget_one(db: Connection, conversation_id: str, secret: bytes, at: float) 
         which,
     ).fetchall()
     for channel, account, message_id, turn_id, event_id in turns:
-        remember(db, seen_digest(secret, channel, account, message_id), turn_id, conversation_id, event_id, at)
+        known = Accepted(message_id, turn_id, conversation_id, event_id, duplicate=True)
+        seen.remember(db, channel, account, known, at)
         db.execute("INSERT OR IGNORE INTO erasures VALUES (?, ?)", (turn_id, at))
     outbox = db.execute(
         "DELETE FROM outbox WHERE event_id IN (SELECT id FROM log WHERE conversation_id = ?)", which
@@ -43,11 +45,6 @@ def _forget_one(db: Connection, conversation_id: str, secret: bytes, at: float) 
     messages = db.execute("DELETE FROM log WHERE conversation_id = ?", which).rowcount
     db.execute("DELETE FROM conversations WHERE id = ?", which)
     return messages, replies, len(turns), outbox, calls, sum(len(state.get(kind) or ()) for kind in PERSONAL)
-
-
-def remember(db: Connection, digest: bytes, turn_id: str, conversation_id: str, event_id: int, at: float) -> None:
-    """So that the message, when it is delivered again, gets the same acknowledgement and no second turn."""
-    db.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?, ?)", (digest, turn_id, conversation_id, event_id, at))
 
 
 def erasures(db: Connection, limit: int) -> list[str]:

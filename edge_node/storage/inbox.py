@@ -1,6 +1,5 @@
 """The inbox: each message is committed once, and its turn stays open until a reply ends it."""
 
-import hmac
 import json
 from collections.abc import Container, Sequence
 from hashlib import sha256
@@ -14,6 +13,7 @@ from edge_node.messages import (
 )
 from edge_node.storage import ledger, log
 from edge_node.storage.records import OpenTurn, state_to_json
+from edge_node.storage.seen import Seen
 from nearside.database import Connection
 from nearside.errors import Refused
 from nearside.ids import new_id
@@ -27,12 +27,7 @@ def body_digest(message: Inbound) -> bytes:
     return sha256(said.encode()).digest()
 
 
-def seen_digest(secret: bytes, channel: str, account: str, message_id: str) -> bytes:
-    """What is kept of a message's id when the message itself is gone."""
-    return hmac.digest(secret, json.dumps([channel, account, message_id]).encode(), "sha256")
-
-
-def accept(db: Connection, message: Inbound, digest: bytes, seen: bytes, at: float) -> Accepted:
+def accept(db: Connection, message: Inbound, digest: bytes, seen: Seen, at: float) -> Accepted:
     if (known := _known(db, message, digest, seen)) is not None:
         return known
     conversation_id, turn_id = _conversation_of(db, message, at), new_id("t")
@@ -55,23 +50,21 @@ def accept(db: Connection, message: Inbound, digest: bytes, seen: bytes, at: flo
     return Accepted(message.message_id, turn_id, conversation_id, event_id, duplicate=False)
 
 
-def _known(db: Connection, message: Inbound, digest: bytes, seen: bytes) -> Accepted | None:
+def _known(db: Connection, message: Inbound, digest: bytes, seen: Seen) -> Accepted | None:
     row = db.execute(
         "SELECT turn_id, conversation_id, event_id, digest FROM inbox"
         " WHERE channel = ? AND account = ? AND message_id = ?",
         (message.channel, message.account, message.message_id),
     ).fetchone()
     if row is None:
-        row = db.execute("SELECT turn_id, conversation_id, event_id FROM seen WHERE digest = ?", (seen,)).fetchone()
-    elif bytes(row[3]) != digest:
+        return seen.find(db, message.channel, message.account, message.message_id)
+    if bytes(row[3]) != digest:
         raise Refused(
             422,
             "idempotency-mismatch",
             "this message id was used with another body",
             hint="use a new one",
         )
-    if row is None:
-        return None
     turn_id, conversation_id, event_id = row[:3]
     return Accepted(message.message_id, turn_id, conversation_id, event_id, duplicate=True)
 
@@ -122,14 +115,18 @@ def begin_attempt(db: Connection, turn_id: str) -> int:
     return row[0] if row else 0
 
 
-def close_turn(db: Connection, turn_id: str, status: str, reason: str, at: float) -> None:
-    """An open turn ends; of a write call that did not say how it ended nobody will ask any more."""
+def close_turn(db: Connection, turn_id: str, status: str, reason: str, at: float, *, has_calls: bool = True) -> None:
+    """An open turn ends; of a write call that did not say how it ended nobody will ask any more.
+
+    `has_calls`: False where there is none such for certain.
+    """
     db.execute(
         "UPDATE inbox SET status = ?, reason = ?, ended_at = ?"
         " WHERE turn_id = ? AND status IN ('queued', 'deferred', 'doubtful')",
         (status, reason, at, turn_id),
     )
-    ledger.leave_unknown(db, turn_id, at)
+    if has_calls:
+        ledger.leave_unknown(db, turn_id, at)
 
 
 def defer_turn(db: Connection, turn_id: str, reason: str) -> None:
@@ -147,12 +144,20 @@ def merge_turns(db: Connection, merged: Sequence[str], into: str, at: float) -> 
 
 
 def settle_doubtful(db: Connection, idempotent: Container[str], at: float) -> int:
-    """Turns open in a restored backup run again where a second reply does no harm; the number of the others."""
+    """Turns open in a restored backup run again where a second reply does no harm; the number of the others.
+
+    What may have begun counts as begun, so that no line of after the restore joins it: its calls have its id.
+    """
+    doubtful = [turn for turn in open_turns(db) if turn.doubtful]
+    last = {turn.conversation_id: turn.turn_id for turn in doubtful}.values()
     parked = 0
-    for turn in open_turns(db):
-        if turn.doubtful and turn.channel in idempotent:
-            db.execute("UPDATE inbox SET status = 'queued' WHERE turn_id = ?", (turn.turn_id,))
-        elif turn.doubtful:
+    for turn in doubtful:
+        if turn.channel in idempotent:
+            db.execute(
+                "UPDATE inbox SET status = 'queued', attempts = max(attempts, ? OR reason != '') WHERE turn_id = ?",
+                (turn.turn_id in last, turn.turn_id),
+            )
+        else:
             close_turn(db, turn.turn_id, "dead", DeadReason.RESTORED, at)
             parked += 1
     return parked

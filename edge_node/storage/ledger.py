@@ -19,10 +19,12 @@ class Intent:
 
 
 def intend(db: Connection, intent: Intent, at: float) -> KnownCall | None:
-    """None: it is new and now intended; else what is known. Raises StorageError if the conversation was forgotten."""
-    known = db.execute(f"{KNOWN} AND call_id = ?", (intent.turn_id, intent.call_id)).fetchone()
-    if known is not None:
-        return KnownCall(*known)
+    """None: it is new and now intended; else what is known, which of a restored turn's new call is an intent too.
+
+    Raises StorageError if the conversation was forgotten.
+    """
+    if (known := _known(db, intent)) is not None:
+        return known
     if db.execute("SELECT 1 FROM conversations WHERE id = ?", (intent.conversation_id,)).fetchone() is None:
         raise StorageError("no such conversation", where=intent.conversation_id, hint="it was forgotten: do not call")
     db.execute(
@@ -30,7 +32,13 @@ def intend(db: Connection, intent: Intent, at: float) -> KnownCall | None:
         " started_at) VALUES (?, ?, ?, ?, ?, 'intended', '', '', ?)",
         (intent.turn_id, intent.call_id, intent.conversation_id, intent.tool, intent.arguments_digest, at),
     )
-    return None
+    restored = db.execute("SELECT restored FROM inbox WHERE turn_id = ?", (intent.turn_id,)).fetchone()
+    return _known(db, intent) if restored and restored[0] else None
+
+
+def _known(db: Connection, intent: Intent) -> KnownCall | None:
+    row = db.execute(f"{KNOWN} AND call_id = ?", (intent.turn_id, intent.call_id)).fetchone()
+    return KnownCall(*row) if row else None
 
 
 def settle(db: Connection, turn_id: str, call_id: str, status: str, result: str, kind: str, at: float) -> None:

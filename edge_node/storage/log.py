@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from edge_node.messages import Conversation, Event, HistoryItem, Owner
+from edge_node.storage.records import to_json
 from nearside.database import Connection
 
 HISTORY_ITEMS = 20
 
 
 def append(db: Connection, conversation_id: str, turn_id: str, kind: str, body: Mapping[str, Any], at: float) -> int:
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     cursor = db.execute(
         "INSERT INTO log (conversation_id, turn_id, kind, body, created_at) VALUES (?, ?, ?, ?, ?)",
-        (conversation_id, turn_id, kind, text, at),
+        (conversation_id, turn_id, kind, to_json(body), at),
     )
     return cast(int, cursor.lastrowid)
 

@@ -12,7 +12,7 @@ from nearside.database import Connection
 
 REPLIES = (
     "SELECT c.id, c.channel, c.account, c.thread, c.customer, l.id, l.turn_id, l.body, o.epoch, o.attempts,"
-    " o.next_at, o.doubts, o.status = 'doubtful', c.epoch FROM outbox o"
+    " o.next_at, o.doubts, o.status = 'doubtful', coalesce(o.since, o.created_at), c.epoch FROM outbox o"
     " JOIN conversations c ON c.id = o.conversation_id JOIN log l ON l.id = o.event_id"
 )
 TO_SEND = (
@@ -34,13 +34,14 @@ class TurnEnd:
 
 def end_turn(db: Connection, end: TurnEnd, at: float) -> Ended | None:
     row = db.execute(
-        "SELECT c.id, c.channel, c.account, c.thread, c.customer, c.owner, c.epoch FROM inbox i"
+        "SELECT c.id, c.channel, c.account, c.thread, c.customer, c.owner, c.epoch,"
+        " EXISTS (SELECT 1 FROM calls WHERE turn_id = i.turn_id AND status = 'intended') FROM inbox i"
         " JOIN conversations c ON c.id = i.conversation_id WHERE i.turn_id = ? AND i.status IN ('queued', 'deferred')",
         (end.turn_id,),
     ).fetchone()
     if row is None:
         return None
-    conversation, (owner, epoch) = Conversation(*row[:5]), row[5:]
+    conversation, (owner, epoch, has_calls) = Conversation(*row[:5]), row[5:]
     if epoch != end.epoch:
         for turn_id in (*end.merged, end.turn_id):
             inbox.close_turn(db, turn_id, "dropped", "agent_owns", at)
@@ -53,7 +54,7 @@ def end_turn(db: Connection, end: TurnEnd, at: float) -> Ended | None:
         "UPDATE conversations SET state = coalesce(?, state), owner = ?, epoch = ?, updated_at = ? WHERE id = ?",
         (state_to_json(reply.state) if reply.state else None, reply.owner or owner, epoch, at, conversation.id),
     )
-    _close(db, end, at)
+    _close(db, end, at, has_calls=bool(has_calls))
     db.execute(
         "INSERT INTO outbox (event_id, conversation_id, epoch, status, reason, attempts, created_at)"
         " VALUES (?, ?, ?, 'pending', '', 0, ?)",
@@ -62,12 +63,12 @@ def end_turn(db: Connection, end: TurnEnd, at: float) -> Ended | None:
     return Ended(conversation, Event(event_id, end.turn_id, "reply", body), epoch)
 
 
-def _close(db: Connection, end: TurnEnd, at: float) -> None:
+def _close(db: Connection, end: TurnEnd, at: float, *, has_calls: bool) -> None:
     inbox.merge_turns(db, end.merged, end.turn_id, at)
     if end.parked is not None:
-        inbox.close_turn(db, end.turn_id, "dead", end.parked.value, at)
+        inbox.close_turn(db, end.turn_id, "dead", end.parked.value, at, has_calls=has_calls)
     elif end.reply.final:
-        inbox.close_turn(db, end.turn_id, "done", end.reply.reason.value, at)
+        inbox.close_turn(db, end.turn_id, "done", end.reply.reason.value, at, has_calls=has_calls)
     else:
         inbox.defer_turn(db, end.turn_id, end.reply.reason.value)
 
@@ -89,19 +90,23 @@ def mark_sent(db: Connection, event_id: int, at: float) -> None:
     )
 
 
-def postpone(db: Connection, event_id: int, reason: str, next_at: float) -> None:
+def postpone(db: Connection, event_id: int, reason: str, next_at: float, doubt: bool) -> None:
     db.execute(
-        "UPDATE outbox SET attempts = attempts + (status != 'sending'), status = 'pending', reason = ?, next_at = ?"
-        " WHERE event_id = ? AND status IN ('pending', 'sending')",
-        (reason, next_at, event_id),
+        "UPDATE outbox SET attempts = attempts + (status != 'sending'), doubts = doubts + ?, status = 'pending',"
+        " reason = ?, next_at = ? WHERE event_id = ? AND status IN ('pending', 'sending')",
+        (doubt, reason, next_at, event_id),
     )
 
 
-def mark_dead(db: Connection, event_id: int, reason: str, at: float) -> None:
+def hasten(db: Connection, event_id: int) -> None:
+    db.execute("UPDATE outbox SET next_at = NULL WHERE event_id = ? AND status = 'pending'", (event_id,))
+
+
+def mark_dead(db: Connection, event_id: int, reason: str, at: float, doubt: bool) -> None:
     db.execute(
-        "UPDATE outbox SET attempts = attempts + (status != 'sending'), status = 'dead', reason = ?, ended_at = ?"
-        " WHERE event_id = ? AND status IN ('pending', 'sending', 'doubtful')",
-        (reason, at, event_id),
+        "UPDATE outbox SET attempts = attempts + (status != 'sending'), doubts = doubts + ?, status = 'dead',"
+        " reason = ?, ended_at = ? WHERE event_id = ? AND status IN ('pending', 'sending', 'doubtful')",
+        (doubt, reason, at, event_id),
     )
 
 
@@ -114,10 +119,18 @@ def mark_dropped(db: Connection, event_id: int, reason: str, at: float) -> None:
 
 
 def take_up(db: Connection, idempotent: Container[str], at: float) -> list[Unsent]:
-    """What a stop left unsent, in event order, after each row has been given the state that the stop means."""
+    """What a stop left unsent, in event order, after each row has been given the state that the stop means.
+
+    What was never tried, or comes from a backup, has all its time before it.
+    """
     db.execute(
         "UPDATE outbox SET status = 'pending', doubts = doubts + 1"
         " WHERE status NOT IN ('sent', 'dropped') AND status = 'sending'"
+    )
+    db.execute(
+        "UPDATE outbox SET since = ? WHERE status NOT IN ('sent', 'dropped')"
+        " AND (status = 'doubtful' OR status = 'pending' AND attempts = 0)",
+        (at,),
     )
     taken = []
     for unsent, current_epoch in _unsent(db, TO_SEND):
@@ -143,10 +156,10 @@ def pending(db: Connection, event_id: int) -> tuple[Unsent, int] | None:
 
 def _unsent(db: Connection, condition: str, *values: object) -> list[tuple[Unsent, int]]:
     rows = db.execute(f"{REPLIES} {condition}", values).fetchall()
-    return [(_as_unsent(row), row[13]) for row in rows]
+    return [(_as_unsent(row), row[14]) for row in rows]
 
 
 def _as_unsent(row: Sequence[Any]) -> Unsent:
-    event_id, turn_id, body, epoch, attempts, next_at, doubts, doubtful = row[5:13]
+    event_id, turn_id, body, epoch, attempts, next_at, doubts, doubtful, since = row[5:14]
     ended = Ended(Conversation(*row[:5]), Event(event_id, turn_id, "reply", json.loads(body)), epoch)
-    return Unsent(ended, attempts, next_at, doubts, bool(doubtful))
+    return Unsent(ended, attempts, next_at, doubts, bool(doubtful), since)

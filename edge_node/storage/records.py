@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from edge_node.messages import (
@@ -67,7 +67,7 @@ class Ended:
 class Unsent:
     """A reply still to be sent, not before `next_at`. `doubts` counts sends of which nobody knows whether they arrived.
 
-    `doubtful`: unsent in a restored backup, perhaps sent since.
+    `doubtful`: unsent in a restored backup, perhaps sent since. `since`: from when its time runs, in seconds of 1970.
     """
 
     ended: Ended
@@ -75,6 +75,7 @@ class Unsent:
     next_at: float | None
     doubts: int
     doubtful: bool
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +162,13 @@ class Forgotten:
     slots_and_masks: int
 
 
+to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+STATE = tuple(field.name for field in fields(ConversationState))
+
+
 def state_to_json(state: ConversationState) -> str:
-    return json.dumps(asdict(state), ensure_ascii=False, separators=(",", ":"))
+    raw = {name: getattr(state, name) for name in STATE}
+    return to_json(raw | {"form": asdict(state.form) if state.form else None})
 
 
 def state_from_json(text: str) -> ConversationState:

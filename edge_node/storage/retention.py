@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from edge_node.storage.forgetting import remember
-from edge_node.storage.inbox import seen_digest
+from edge_node.messages import Accepted
+from edge_node.storage.seen import Seen
 from nearside.database import Connection
 
 NOT_OVER = (
@@ -29,13 +29,13 @@ class _Line:
     kind: str
 
 
-def sweep(db: Connection, before: float, at: float, limit: int, secret: bytes) -> int:
+def sweep(db: Connection, before: float, at: float, limit: int, seen: Seen) -> int:
     """The number of rows removed. Open turns, unsent replies and all that is dead stay, however old."""
     lines = list(islice(_removable(db, before, at), limit))
     removed = 0
     for line in lines:
         if line.kind == "message":
-            removed += _remove_turn(db, line.turn_id, secret, at)
+            removed += _remove_turn(db, line.turn_id, seen, at)
         removed += db.execute("DELETE FROM outbox WHERE event_id = ?", (line.id,)).rowcount
         removed += db.execute("DELETE FROM log WHERE id = ?", (line.id,)).rowcount
     return removed + sum(_remove_if_empty(db, touched) for touched in {line.conversation_id for line in lines})
@@ -52,14 +52,14 @@ def _removable(db: Connection, before: float, at: float) -> Iterator[_Line]:
             yield _Line(*line)
 
 
-def _remove_turn(db: Connection, turn_id: str, secret: bytes, at: float) -> int:
+def _remove_turn(db: Connection, turn_id: str, seen: Seen, at: float) -> int:
     row = db.execute(
         "SELECT channel, account, message_id, conversation_id, event_id FROM inbox WHERE turn_id = ?", (turn_id,)
     ).fetchone()
     if row is None:
         return 0
     channel, account, message_id, conversation_id, event_id = row
-    remember(db, seen_digest(secret, channel, account, message_id), turn_id, conversation_id, event_id, at)
+    seen.remember(db, channel, account, Accepted(message_id, turn_id, conversation_id, event_id, duplicate=True), at)
     calls = db.execute("DELETE FROM calls WHERE turn_id = ?", (turn_id,)).rowcount
     return calls + db.execute("DELETE FROM inbox WHERE turn_id = ?", (turn_id,)).rowcount
 

@@ -113,4 +113,11 @@ PRIVACY_2 = (
     "CREATE INDEX conversations_customer ON conversations (customer)",
 )
 
-MIGRATIONS: list[Migration] = [m001_initial, m002_promises]
+
+def m003_second_lives(database: Database) -> None:
+    """From when a reply's time runs, if not from its making; turns that may have run after the backup they are of."""
+    database.execute("ALTER TABLE outbox ADD COLUMN since REAL")
+    database.execute("ALTER TABLE inbox ADD COLUMN restored INTEGER NOT NULL DEFAULT 0")
+
+
+MIGRATIONS: list[Migration] = [m001_initial, m002_promises, m003_second_lives]

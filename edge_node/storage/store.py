@@ -20,8 +20,8 @@ from edge_node.storage import (
     log,
     outbox,
     rekeying,
+    restored,
     retention,
-    snapshots,
 )
 from edge_node.storage.reader import Reader
 from edge_node.storage.records import (
@@ -36,8 +36,9 @@ from edge_node.storage.records import (
     QueueRow,
     Unsent,
 )
+from edge_node.storage.seen import Seen
 from edge_node.storage.writer import Writer
-from nearside.database import Connection
+from nearside.database import Connection, copy_database
 from nearside.errors import StorageError
 
 Settled = Literal["done", "failed", "unknown"]
@@ -51,6 +52,7 @@ class TenantStore:
 
     def __init__(self, connection: Connection, path: Path, key: bytes) -> None:
         self._path, self._secrets = path, files.secrets(connection)
+        self._seen = Seen(self._secrets["seen-message"], connection)
         self._writer = Writer(connection, str(path), lambda: files.open_writing(path, (self.key,))[0])
         self._reader = Reader(path, key, self._writer.suspect)
         self._fence = fence.Fence()
@@ -89,8 +91,7 @@ class TenantStore:
         Raises Refused (422) if the message id was used with another body.
         """
         digest = inbox.body_digest(message)
-        seen = inbox.seen_digest(self._secrets["seen-message"], message.channel, message.account, message.message_id)
-        return await self._writer.run(lambda db: inbox.accept(db, message, digest, seen, at))
+        return await self._writer.run(lambda db: inbox.accept(db, message, digest, self._seen, at))
 
     async def load(self, turn_id: str) -> LoadedTurn | None:
         """The turn with its conversation, or None if it has ended or is doubtful."""
@@ -176,11 +177,17 @@ class TenantStore:
     async def confirm_sent(self, event_id: int, at: float) -> None:
         await self._writer.run(lambda db: outbox.mark_sent(db, event_id, at))
 
-    async def postpone(self, event_id: int, reason: str, next_at: float) -> None:
-        await self._writer.run(lambda db: outbox.postpone(db, event_id, reason, next_at))
+    async def postpone(self, event_id: int, reason: str, next_at: float, doubt: bool = False) -> None:
+        """A send that failed. `doubt`: nobody knows whether it arrived."""
+        await self._writer.run(lambda db: outbox.postpone(db, event_id, reason, next_at, doubt))
 
-    async def mark_dead(self, event_id: int, reason: DeadReason, at: float) -> None:
-        await self._writer.run(lambda db: outbox.mark_dead(db, event_id, reason.value, at))
+    async def hasten(self, event_id: int) -> None:
+        """A reply that waits for its next attempt is due; nothing else of it changes."""
+        await self._writer.run(lambda db: outbox.hasten(db, event_id))
+
+    async def mark_dead(self, event_id: int, reason: DeadReason, at: float, doubt: bool = False) -> None:
+        """`doubt` as for `postpone`."""
+        await self._writer.run(lambda db: outbox.mark_dead(db, event_id, reason.value, at, doubt))
 
     async def mark_dropped(self, event_id: int, reason: str, at: float) -> None:
         await self._writer.run(lambda db: outbox.mark_dropped(db, event_id, reason, at))
@@ -198,6 +205,7 @@ class TenantStore:
     ) -> KnownCall | None:
         """None: the call is new, and that it is intended is committed. Else what is known of it.
 
+        A new call of a turn that a backup brought back counts as one found after a crash: it may have been made since.
         Raises StorageError where the conversation was forgotten.
         """
         intent = ledger.Intent(turn_id, call_id, conversation_id, tool, arguments_digest)
@@ -231,8 +239,11 @@ class TenantStore:
         return await self._reader.run(lambda db: dead.detail(db, item_id))
 
     async def revive(self, item_id: str, at: float) -> DeadItem | None:
-        """A turn is queued again, a reply pending; None where there is no such item, or it is a call."""
-        return await self._writer.run(lambda db: dead.revive(db, item_id))
+        """A turn is queued again, a reply pending with all its time before it.
+
+        None where there is no such item, or it is a call.
+        """
+        return await self._writer.run(lambda db: dead.revive(db, item_id, at))
 
     async def revived_reply(self, event_id: int) -> Unsent | None:
         """A pending reply, to be sent now."""
@@ -256,11 +267,10 @@ class TenantStore:
 
     async def forget(self, customer: str, at: float, channel: str | None = None) -> Forgotten:
         """Remove every trace of the customer; what the core has of it stands in `erasures` until it is `erased`."""
-        secret = self._secrets["seen-message"]
 
         def job(db: Connection) -> tuple[Forgotten, list[str]]:
             conversation_ids = forgetting.conversations_of(db, customer, channel)
-            return forgetting.forget(db, conversation_ids, secret, at), conversation_ids
+            return forgetting.forget(db, conversation_ids, self._seen, at), conversation_ids
 
         forgotten, _ = await self._writer.run(job, lambda outcome: self._fence.close(outcome[1]))
         async with self._file:
@@ -279,13 +289,12 @@ class TenantStore:
 
         Open turns, unsent replies and all that is dead stay, however old.
         """
-        secret = self._secrets["seen-message"]
-        return await self._writer.run(lambda db: retention.sweep(db, before, at, limit, secret))
+        return await self._writer.run(lambda db: retention.sweep(db, before, at, limit, self._seen))
 
     async def snapshot(self, target: Path) -> None:
         """One moment of the file, sealed with the same key, copied while writing goes on; durable on return."""
         async with self._file:
-            await asyncio.to_thread(snapshots.copy, self._path, self.key, target)
+            await asyncio.to_thread(copy_database, self._path, self.key, target)
 
     async def rekey(self, new_key: bytes) -> None:
         """Seal the file with another key. Whoever reads or writes meanwhile waits, and none fails.
@@ -321,4 +330,4 @@ class TenantStore:
                 hint="do it again when no other program has the file open",
             )
 
-    mark_restored = staticmethod(snapshots.mark_restored)
+    mark_restored = staticmethod(restored.mark_restored)

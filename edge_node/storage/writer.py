@@ -65,6 +65,7 @@ class Writer:
     async def run(self, job: Callable[[Connection], T], committed: Callable[[T], None] | None = None) -> T:
         """Commit `job`; raises what it raised, or StorageError if the store refuses.
 
+        A job may run a second time, where another one of its group fails: it must change nothing but the store.
         `committed` is called with the outcome right after the commit, on the writer's thread, also when the caller
         has gone away meanwhile; it must not raise.
         """
@@ -156,8 +157,11 @@ class Writer:
         execute = self._connection.execute
         try:
             execute("BEGIN IMMEDIATE")
-            for waiting in group:
-                self._run_one(waiting, alone=len(group) == 1)
+            if not self._run_all(group):
+                execute("ROLLBACK")
+                execute("BEGIN IMMEDIATE")
+                for waiting in group:
+                    self._run_one(waiting)
             execute("COMMIT")
         except STORE_ERRORS as error:
             self._give_up(group, error)
@@ -168,24 +172,29 @@ class Writer:
             if waiting.committed is not None and waiting.error is None:
                 waiting.committed(waiting.outcome)
 
-    def _run_one(self, waiting: _Waiting, alone: bool) -> None:
+    def _run_all(self, group: list[_Waiting]) -> bool:
+        """False where a job has failed, which is rare: a savepoint for each would cost more than some jobs do."""
+        try:
+            for waiting in group:
+                waiting.outcome = waiting.job(self._connection)
+        except Exception as error:
+            if _is_the_stores(error):
+                raise
+            return False
+        return True
+
+    def _run_one(self, waiting: _Waiting) -> None:
         """A job's own failure is its caller's and undoes that job; the store's ends the group."""
         execute = self._connection.execute
-        if not alone:
-            execute("SAVEPOINT job")
+        execute("SAVEPOINT job")
         try:
             waiting.outcome = waiting.job(self._connection)
         except Exception as error:
-            if isinstance(error, STORE_ERRORS) and not isinstance(error, IntegrityError):
+            if _is_the_stores(error):
                 raise
             waiting.error = error
-            if alone:
-                execute("ROLLBACK")
-                execute("BEGIN")
-            else:
-                execute("ROLLBACK TO job")
-        if not alone:
-            execute("RELEASE job")
+            execute("ROLLBACK TO job")
+        execute("RELEASE job")
 
     def _run_alone(self, waiting: _Alone) -> None:
         try:
@@ -211,6 +220,10 @@ class Writer:
         return StorageError(
             f"the store refuses: {_said(error)}", where=self._where, hint="see /readyz; free space or mend the disk"
         )
+
+
+def _is_the_stores(error: Exception) -> bool:
+    return isinstance(error, STORE_ERRORS) and not isinstance(error, IntegrityError)
 
 
 def _said(error: Exception) -> str:

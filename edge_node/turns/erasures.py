@@ -28,10 +28,14 @@ class Erasures:
         self._stores, self._core = stores, core
 
     async def run(self) -> None:
-        """Forever. A tenant that the core or its own file refuses does not hold up the others."""
+        """Forever. A tenant that the core or its own file refuses does not hold up the others; one may come later."""
+        known: set[str] = set()
         async with asyncio.TaskGroup() as tenants:
-            for tenant_id in self._stores:
-                tenants.create_task(self._keep_bringing(tenant_id))
+            while True:
+                for tenant_id in self._stores.keys() - known:
+                    known.add(tenant_id)
+                    tenants.create_task(self._keep_bringing(tenant_id))
+                await asyncio.sleep(EVERY_S)
 
     async def bring(self, tenant_id: str) -> int:
         """All that is there now, if the core is up; how many turns it was. Raises UplinkError and StorageError."""

@@ -8,10 +8,11 @@ from edge_node.storage.records import LoadedTurn, OpenTurn
 
 MOST_TOGETHER = 20
 """Lines in one job."""
-SUSPECT = 2
+SUSPECT = 10
 """Attempts that the program did not survive, from which on a turn is suspected of having ended it …"""
-MOST_INTERRUPTED = 5
-"""… and after which it is not run again."""
+MOST_INTERRUPTED = 20
+"""… and after which it is not run again. Not few: a turn that waits for the core is there whenever somebody pulls the
+plug, and is not to blame."""
 
 
 @dataclass(slots=True)

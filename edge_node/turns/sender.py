@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Container, Iterable
-from datetime import datetime
 from functools import partial
 
 from edge_node.messages import DeadReason, Delivery, Tenant
@@ -62,7 +61,7 @@ class Sender:
         line.replace(
             Waiting(
                 unsent.ended,
-                since=_since(unsent),
+                since=unsent.since,
                 attempts=unsent.attempts,
                 not_before=self._clock() + min(self._give_up_s, (unsent.next_at or 0.0) - time.time()),
                 doubtful=unsent.doubts > 0 or unsent.doubtful,
@@ -186,6 +185,7 @@ class Sender:
     async def _settle_failed(self, line: Line, reply: Waiting, verdict: Verdict) -> Outcome:
         wait = self._back_off(reply.attempts, verdict.retry_after_s)
         outcome, next_at = verdict.outcome, time.time() + wait
+        doubt = verdict.may_have_arrived and not line.outlet.idempotent
         if outcome is Outcome.POSTPONED and next_at > reply.since + self._give_up_s:
             outcome = Outcome.GAVE_UP
         log.warning(
@@ -197,17 +197,12 @@ class Sender:
         )
         if outcome is Outcome.POSTPONED:
             reply.not_before = self._clock() + wait
-            await self._postpone(line, reply, verdict, next_at)
+            reply.doubtful = reply.doubtful or verdict.may_have_arrived
+            await _recorded(partial(line.store.postpone, reply.event_id, verdict.why, next_at, doubt))
         else:
             reason = DeadReason.REFUSED if outcome is Outcome.REFUSED else DeadReason.GAVE_UP
-            await _recorded(partial(line.store.mark_dead, reply.event_id, reason, time.time()))
+            await _recorded(partial(line.store.mark_dead, reply.event_id, reason, time.time(), doubt))
         return outcome
-
-    async def _postpone(self, line: Line, reply: Waiting, verdict: Verdict, next_at: float) -> None:
-        """A send of unknown outcome stays recorded as under way, so that a restart counts it as a doubt."""
-        reply.doubtful = reply.doubtful or verdict.may_have_arrived
-        if line.outlet.idempotent or not verdict.may_have_arrived:
-            await _recorded(partial(line.store.postpone, reply.event_id, verdict.why, next_at))
 
     def _clock(self) -> float:
         return asyncio.get_running_loop().time()
@@ -230,13 +225,6 @@ async def _recorded(record: Callable[[], Awaitable[None]]) -> None:
                 log.error("outbox_waits_for_store", error=failure(error))
             is_told = True
             await asyncio.sleep(STORE_AGAIN_S)
-
-
-def _since(unsent: Unsent) -> float:
-    """A reply that was never tried, or that a person brought back, has all its time before it."""
-    if not unsent.attempts or unsent.next_at is None:
-        return time.time()
-    return datetime.fromisoformat(unsent.ended.event.body["at"]).timestamp()
 
 
 class _Gone:

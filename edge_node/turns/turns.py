@@ -3,10 +3,10 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from edge_node.messages import Accepted, Inbound, Tenant
 from edge_node.storage.records import OpenTurn
@@ -56,8 +56,8 @@ class Turns:
     ) -> None:
         self._rooms, self._sender, self._limits = rooms, sender, limits
         self._serial, self._windows, self._stops = Serial(limits.parallel), Windows(), Stops()
-        self._waiting: dict[str, int] = dict.fromkeys(rooms, 0)
-        self._accepting: set[asyncio.Task[Accepted]] = set()
+        self._waiting: defaultdict[str, int] = defaultdict(int)
+        self._accepting: set[asyncio.Task[None]] = set()
         self._unresumed: dict[str, asyncio.Task[None]] = {}
         self._is_stopped = False
         endings = Endings(sender, metrics, self._stops)
@@ -75,10 +75,22 @@ class Turns:
         if self._waiting[tenant.id] >= self._limits.queued:
             raise Refused(429, "too-many-turns", "too many messages wait for an answer", **AGAIN)
         self._waiting[tenant.id] += 1
-        accepting = asyncio.create_task(self._accept(room, inbound))
+        told: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        accepting = asyncio.create_task(self._tell(told, self._accept(room, inbound)))
         self._accepting.add(accepting)
         accepting.add_done_callback(self._accepting.discard)
-        return await asyncio.shield(accepting)
+        return await told
+
+    async def _tell(self, told: "asyncio.Future[Accepted]", accepting: Coroutine[Any, Any, Accepted]) -> None:
+        """At once, before a reply of the same commit is on its way: whoever looks sees them in the log's order."""
+        try:
+            accepted = await accepting
+        except Exception as error:
+            if not told.done():
+                told.set_exception(error)
+        else:
+            if not told.done():
+                told.set_result(accepted)
 
     async def _accept(self, room: TenantRoom, inbound: Inbound) -> Accepted:
         is_new = False
@@ -118,8 +130,12 @@ class Turns:
                 resumed += await self._resume(room)
             except StorageError as error:
                 log.error("resume_waits_for_store", tenant_id=room.tenant.id, error=failure(error))
-                self._unresumed[room.tenant.id] = asyncio.create_task(self._keep_resuming(room))
+                self.adopt(room)
         return resumed
+
+    def adopt(self, room: TenantRoom) -> None:
+        """A tenant whose file opened only now: what a stop left open there goes before its new messages."""
+        self._unresumed[room.tenant.id] = asyncio.create_task(self._keep_resuming(room))
 
     async def _keep_resuming(self, room: TenantRoom) -> None:
         wait_s = STORE_AGAIN_S

@@ -73,18 +73,17 @@ def _read(file: BinaryIO) -> Iterator[bytes]:
 def whole_file(target: Path, *, force: bool) -> Iterator[BinaryIO]:
     """A new 0600 file that gets its name when the block ends well, durable then; else nothing is left.
 
-    Raises StorageError where `target` exists and `force` is not set, and where the disk refuses.
+    Raises StorageError where `target` exists and `force` is not set, where it is no file (a folder, a device), and
+    where the disk refuses.
     """
-    if target.exists() and not force:
-        raise _taken(target)
+    _must_be_free(target, force=force)
     partial = target.with_name(f".{target.name}.{os.urandom(6).hex()}.partial")
     try:
         with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if target.exists() and not force:
-            raise _taken(target)
+        _must_be_free(target, force=force)
         os.replace(partial, target)
     except OSError as error:
         hint = "look at disk space and the folder's owner"
@@ -94,5 +93,8 @@ def whole_file(target: Path, *, force: bool) -> Iterator[BinaryIO]:
     sync_folder(target.absolute().parent)
 
 
-def _taken(target: Path) -> StorageError:
-    return StorageError("there is a file already", where=str(target), hint="give another name, or --force")
+def _must_be_free(target: Path, *, force: bool) -> None:
+    if target.exists() and not target.is_file():
+        raise StorageError("a folder or a device has this name", where=str(target), hint="name a file")
+    if target.exists() and not force:
+        raise StorageError("there is a file already", where=str(target), hint="give another name, or --force")

@@ -24,16 +24,18 @@ SAID_EVERY_S = 5.0
 
 def main() -> int:
     wanted = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job comes with it ignored
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     home = Path(tempfile.mkdtemp(prefix="nearside-chaos-"))
-    keep = False
+    keep = True
     try:
         keep = not run(wanted, home)
         return int(keep)
     except KeyboardInterrupt:
+        keep = False
         return 130
     except (ServerError, ExceptionGroup) as error:
-        keep = True
         print(f"nearside: {first(error)} — seed {wanted.seed}, all of it is in {home}", file=sys.stderr)
         return 1
     finally:

@@ -87,7 +87,7 @@ class Record:
     def unanswered(self) -> int:
         return len(self._unanswered)
 
-    async def until(self, holds: Callable[[], bool], what: str, patience_s: float = 60.0) -> None:
+    async def until(self, holds: Callable[[], bool], what: str, patience_s: float = 30.0) -> None:
         """Raises StuckError once nothing has been acknowledged or answered for `patience_s`."""
         self.last_progress = time.monotonic()
         while not holds():

@@ -97,5 +97,5 @@ def _moments(chance: random.Random, kills: int) -> list[Moment]:
 
 
 def _strike(chance: random.Random, moment: Moment, portion: int) -> Strike:
-    longest_s = {"working": 0.05, "starting": 2.0, "stopping": 0.3}[moment]
+    longest_s = {"working": 1.0, "starting": 2.0, "stopping": 0.3}[moment]
     return Strike(moment, chance.randrange(portion), chance.uniform(0.0, longest_s))

@@ -115,7 +115,7 @@ def test_init_leaves_a_changed_file_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "core.toml"
     file.write_text(file.read_text().replace("port = 8444", "port = 9444"))
     changed = file.read_text()
-    assert "it was changed" in fine("init", tmp_path)
+    assert "changes no settings" in fine("init", tmp_path)
     assert file.read_text() == changed
 
 

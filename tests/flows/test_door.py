@@ -121,8 +121,8 @@ def test_a_message_posted_while_someone_reads_is_in_the_stream(demo: Demo) -> No
             events = (json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: "))
             assert [next(events)["type"] for _ in range(2)] == ["message", "reply"]
             demo.ask("thanks", "live/with a slash")
-            live = [next(events) for _ in range(2)]
-    assert [event["type"] for event in live] == ["message", "reply"]
+            live = [next(events) for _ in range(3)]
+    assert [event.get("event", event["type"]) for event in live] == ["message", "typing", "reply"]
     assert live[0]["text"] == "thanks"
 
 

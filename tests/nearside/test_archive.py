@@ -1,9 +1,11 @@
 import io
 import json
+import os
 import resource
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -209,6 +211,15 @@ def test_a_file_there_is_replaced_only_if_asked(tmp_path: Path) -> None:
         file.write(b"new")
         assert target.read_bytes() == b"precious"
     assert target.read_bytes() == b"new" and list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_never_replaced(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    target = tmp_path / "a"
+    make(target)
+    with pytest.raises(StorageError, match="name a file"), whole_file(target, force=True):
+        raise AssertionError("not reached")
+    assert not target.is_file() and list(tmp_path.iterdir()) == [target]
 
 
 def test_a_file_that_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:

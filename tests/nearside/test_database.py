@@ -1,3 +1,4 @@
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -5,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from nearside.database import Migration, migrate, open_database
+from nearside.database import Migration, copy_database, migrate, open_database
 from nearside.errors import StorageError
 
 pytestmark = pytest.mark.unit
@@ -50,6 +51,40 @@ def test_another_key_does_not_open_it(path: Path) -> None:
     connection.close()
     with pytest.raises(StorageError, match="wrong key"):
         open_database(path, bytes([1]) * 32)
+
+
+def test_a_file_that_does_not_open_is_not_held_open(path: Path) -> None:
+    connection = open_database(path, KEY)
+    connection.execute("CREATE TABLE t (x)")
+    connection.close()
+    with pytest.raises(StorageError) as refused:
+        open_database(path, bytes([1]) * 32)
+    held = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    assert refused.value.where == str(path)
+    assert not [file for file in held if file.startswith(str(path))]
+
+
+def test_a_copy_is_one_moment_of_a_file_in_use_and_private(path: Path, tmp_path: Path) -> None:
+    connection = open_database(path, KEY)
+    connection.execute("CREATE TABLE t (x)")
+    connection.executemany("INSERT INTO t VALUES (?)", [(number,) for number in range(1000)])
+    counts = {"all": "SELECT count(*) FROM t", "small": "SELECT count(*) FROM t WHERE x < 10"}
+    assert copy_database(path, KEY, tmp_path / "copy", counts) == {"all": 1000, "small": 10}
+    connection.execute("DELETE FROM t")
+    copied = open_database(tmp_path / "copy", KEY)
+    assert copied.execute("SELECT count(*) FROM t").fetchone() == (1000,)
+    assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
+    copied.close()
+    connection.close()
+
+
+def test_a_copy_that_cannot_be_made_or_counted_is_an_error_of_ours(path: Path, tmp_path: Path) -> None:
+    open_database(path, KEY).close()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StorageError):
+        copy_database(path, KEY, tmp_path / "folder")
+    with pytest.raises(StorageError, match="no copy was made"):
+        copy_database(path, KEY, tmp_path / "copy", {"none": "SELECT count(*) FROM nothing"})
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_of_ours(tmp_path: Path) -> None:

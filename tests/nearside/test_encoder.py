@@ -1,4 +1,7 @@
+import os
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -22,6 +25,14 @@ def encoder() -> TextEncoder:
 
 def likeness(encoder: TextEncoder, one: str, other: str) -> float:
     return float(encoder.encode(one).vector @ encoder.encode(other).vector)
+
+
+def test_its_library_reports_to_nobody_and_keeps_nothing_in_the_users_folder(tmp_path: Path) -> None:
+    suppressing = ("CI", "ORT_", "XDG_", "GITHUB_", "TF_BUILD")
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(suppressing)}
+    code = "from nearside.encoder import TextEncoder; TextEncoder().encode('hello')"
+    done = subprocess.run([sys.executable, "-c", code], env=plain | {"HOME": str(tmp_path)}, capture_output=True)
+    assert (done.returncode, done.stderr, list(tmp_path.iterdir())) == (0, b"", [])
 
 
 def test_an_altered_model_is_refused_by_name(tmp_path: Path) -> None:

@@ -66,8 +66,9 @@ async def test_the_watchdog_hears_nothing_of_a_program_that_hangs(systemd: tuple
         return False
 
     watching = asyncio.create_task(Notifier(address, 0.02).watch(is_alive))
-    while asked < 4:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(10):
+        while asked < 4:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     watching.cancel()
     receiver.setblocking(False)
     with pytest.raises(BlockingIOError):

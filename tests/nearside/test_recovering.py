@@ -52,6 +52,12 @@ def test_a_recovery_key_is_replaced_only_if_asked(tmp_path: Path, capsys: pytest
     assert key_in(capsys.readouterr().out).public == public_of(tmp_path) != first
 
 
+def test_a_key_that_could_not_be_kept_is_said_to_count_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "recovery.pub").mkdir()
+    with pytest.raises(NearsideError, match="counts for nothing"):
+        recovering.renew(tmp_path / "node.key", "edge-node", replace=True)
+
+
 def test_a_key_that_could_not_be_shown_seals_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def closed(*_: object, **__: object) -> None:
         raise BrokenPipeError

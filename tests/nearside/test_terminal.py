@@ -47,7 +47,8 @@ def test_an_error_of_ours_is_one_line_and_exit_code_1(capsys: pytest.CaptureFixt
 
 
 def test_a_file_that_cannot_be_used_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
-    assert outcome(capsys, "fail", "file") == (1, "", "prog: error: Permission denied — /x/y\n")
+    line = "prog: error: Permission denied — /x/y — run this as the user who owns it, or as root\n"
+    assert outcome(capsys, "fail", "file") == (1, "", line)
 
 
 def test_wrong_use_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,14 +9,17 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from cloud_core import settings as core_settings
 from cloud_core.app import open_tenants
 from cloud_core.backups import restoring, writing
 from cloud_core.backups.restoring import restore_into, restore_to
 from cloud_core.backups.writing import backup
+from cloud_core.cli import app
 from cloud_core.settings import CoreSettings
 from cloud_core.turns.claims import Claims
+from nearside.archive import About, ArchiveWriter, whole_file
 from nearside.archive.sealed import Header, SealedReader
 from nearside.errors import NearsideError, StorageError
 from nearside.sealing import RecoveryKey, recovery_file
@@ -194,6 +197,13 @@ def refused(archive: Path, key: RecoveryKey, folder: Path) -> str:
 
 def test_another_recovery_key_is_refused(archive: Path, tmp_path: Path) -> None:
     assert "does not open this archive" in refused(archive, RecoveryKey.make(), tmp_path / "new")
+
+
+def test_an_edges_archive_is_not_even_listed(key: RecoveryKey, tmp_path: Path) -> None:
+    with whole_file(tmp_path / "edge.nearside", force=False) as file:
+        ArchiveWriter(file.write, key.public, About("edge-node", "shop-edge", {})).finish({})
+    done = CliRunner().invoke(app, ["restore", str(tmp_path / "edge.nearside"), "--list"], input=key.text)
+    assert isinstance(done.exception, NearsideError) and "edge-node restore" in str(done.exception)
 
 
 def test_a_damaged_archive_is_refused(archive: Path, key: RecoveryKey, tmp_path: Path) -> None:

@@ -31,6 +31,20 @@ def test_a_tenant_that_was_added_is_found_also_by_another_program(tenants: Tenan
     assert (found.id, found.name, found.created_at) == ("demo", "Larkspur Outdoor", added.created_at)
 
 
+def test_a_file_whose_tables_cannot_be_made_is_not_held_open(tenants: Tenants, tmp_path: Path) -> None:
+    file = tenants.add("demo", "Demo").folder / "core.db"
+
+    def m001_broken(database: object) -> None:
+        raise ValueError
+
+    broken = Tenants(tmp_path / "data", KeyRing(tmp_path / "node.key", "core"), {"broken": [m001_broken]})
+    with pytest.raises(ValueError) as failed:
+        broken.get("demo")
+    held = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    assert failed.value.args == ()
+    assert not [name for name in held if name.startswith(str(file))]
+
+
 def test_the_same_tenant_is_the_same_object(tenants: Tenants) -> None:
     assert tenants.add("demo", "Demo") is tenants.get("demo")
 

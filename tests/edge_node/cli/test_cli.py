@@ -76,7 +76,13 @@ def test_init_says_that_a_name_from_outside_does_not_open_the_door(tmp_path: Pat
 
 
 def test_init_with_a_wrong_name_is_wrong_use(tmp_path: Path) -> None:
-    assert "--name" in failing("init", tmp_path, "--name", "My Edge", code=2)
+    assert "'--name': 2 to 32 of a-z, 0-9 and -" in failing("init", tmp_path, "--name", "My Edge", code=2)
+
+
+def test_a_command_about_a_company_says_that_there_is_none_yet(tmp_path: Path) -> None:
+    fine("init", tmp_path)
+    assert "no tenant yet" in failing("apikey", "list", "-c", tmp_path / "edge.toml")
+    assert "no tenant yet" in failing("apikey", "list", "--tenant", "shop", "-c", tmp_path / "edge.toml")
 
 
 def test_a_lost_node_key_is_replaced_by_nobody(config: Path) -> None:

@@ -16,6 +16,7 @@ from edge_node.control import restoring
 from edge_node.control.restoring import restore_into, restore_to
 from edge_node.storage.places import api_keys
 from edge_node.storage.store import TenantStore
+from nearside import placing
 from nearside.archive import About, ArchiveWriter, whole_file
 from nearside.errors import NearsideError
 from nearside.ownership import sole_owner
@@ -50,7 +51,7 @@ def refused(restoring_it: Callable[[], object], *places: Path) -> str:
     with pytest.raises(NearsideError) as refusal:
         restoring_it()
     assert [tree_of(place) for place in places] == before
-    assert not [path for place in places for path in place.rglob(f"{restoring.STAGE}*")]
+    assert not [path for place in places for path in place.rglob(f"{placing.STAGE}*")]
     return str(refusal.value)
 
 
@@ -247,8 +248,8 @@ def test_a_disk_that_fills_up_undoes_everything(archive: Path, tmp_path: Path, m
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "/srv/x")
 
-    for function in ("write_secret", "_place_data"):
-        monkeypatch.setattr(restoring, function, full)
+    for module, function in ((placing, "write_secret"), (restoring, "_place_data")):
+        monkeypatch.setattr(module, function, full)
         assert "No space left" in refused(lambda: restored_to(archive, config), tmp_path)
         monkeypatch.undo()
     monkeypatch.setattr(os, "rename", full)

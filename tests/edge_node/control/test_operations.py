@@ -166,7 +166,19 @@ async def test_a_reply_of_a_stopped_edge_is_due_at_its_start(tmp_path: Path) -> 
         outcome = await operated.ask("outbox retry", tenant="demo", ids=[f"r{ended.event.id}", "r999"])
         assert [row["id"] for row in outcome["left"]] == ["r999"]
         [unsent] = await operated.company.store.unsent(())
-        assert (unsent.next_at or 0.0) <= time.time()
+        assert (unsent.next_at, unsent.attempts) == (None, 1)
+
+
+async def test_a_reply_that_an_operator_wants_sent_keeps_its_reason_and_its_doubts(operated: Operated) -> None:
+    ended = await operated.company.answers()
+    await operated.company.store.record_attempt(ended.event.id, time.time())
+    await operated.company.store.postpone(ended.event.id, "timeout", time.time() + 500, doubt=True)
+    assert len((await operated.ask("outbox retry"))["retried"]) == 1
+    if operated.edge.sender is None:
+        [row] = (await operated.ask("outbox list"))[0]["replies"]
+        assert (row["reason"], row["attempts"], row["doubtful"], row["next_in_s"]) == ("timeout", 1, 1, None)
+    else:
+        await until(lambda: [sent.doubtful for sent in operated.outlet.sent] == [True])
 
 
 async def test_a_send_in_doubt_stays_in_doubt_when_an_operator_wants_it_sent(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def figures(operated: Operated) -> dict[str, dict[tuple[str, ...], float]]:
 
 
 def conditions(operated: Operated) -> Mapping[str, Condition]:
-    return {condition.name: condition for condition in EdgeConditions(operated.edge.stores).all()}
+    return {condition.name: condition for condition in EdgeConditions(operated.edge.stores, {}).all()}
 
 
 async def test_the_gauges_count_what_waits_and_what_is_dead(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ async def test_what_a_person_should_look_at_is_said_and_stops_nothing(tmp_path: 
     async with stopped(settings_in(tmp_path)) as operated:
         await operated.company.parks("poison", DeadReason.INTERRUPTED)
         await operated.company.fails_to_send()
-        watched = EdgeConditions(operated.edge.stores)
+        watched = EdgeConditions(operated.edge.stores, {})
         [dead] = [condition for condition in watched.all() if condition.name == "dead"]
         assert watched.ready
     assert (dead.ok, dead.needed) == (False, False)

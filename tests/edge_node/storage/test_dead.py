@@ -94,6 +94,20 @@ async def test_a_revived_reply_does_not_pass_a_change_of_owner(tmp_path: Path) -
         assert unsent is not None and not filled.store.may_send(unsent.ended)
 
 
+async def test_the_time_of_a_revived_reply_begins_anew_and_runs_on_over_a_restart(tmp_path: Path) -> None:
+    async with shelf(tmp_path) as filled:
+        event_id = (await filled.answered("m1")).event.id
+        await filled.store.mark_dead(event_id, DeadReason.GAVE_UP, 90_000.0)
+        await filled.store.revive(f"r{event_id}", 95_000.0)
+        revived = await filled.store.revived_reply(event_id)
+        assert revived is not None and revived.since == 95_000.0
+        await filled.store.postpone(event_id, "busy", 95_010.0)
+        await filled.reopen()
+        (found,) = await filled.store.unsent(())
+        assert found.since == 95_000.0
+        assert [row.since for row in await filled.store.outbox_rows(1)] == [1000.0], "lists say since when it waits"
+
+
 async def test_what_is_discarded_is_gone_for_good(tmp_path: Path) -> None:
     async with shelf(tmp_path) as filled:
         ids = await one_of_each(filled)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from edge_node.messages import ConversationState
+from edge_node.messages import Accepted, ConversationState
 from edge_node.storage.records import Forgotten
 from edge_node.storage.store import TenantStore
+from nearside.database import Connection
+from nearside.errors import Refused
 from tests.edge_node.storage.shelf import ANSWER, PROMISE, Shelf, shelf
 
 pytestmark = pytest.mark.unit
@@ -62,6 +64,27 @@ async def test_a_forgotten_message_that_comes_again_is_no_new_turn(tmp_path: Pat
         assert not (await filled.accept("m1", account="other")).duplicate
         again = await filled.accept("m2")
         assert not again.duplicate and again.conversation_id != first.conversation_id
+
+
+async def test_a_message_is_known_again_in_the_commit_that_forgets_the_first_one_of_all(tmp_path: Path) -> None:
+    async with shelf(tmp_path) as filled:
+        known = await filled.accept("m1")
+        _, again, fresh = await asyncio.gather(
+            filled.store.forget("c1", 1001.0), filled.accept("m1"), filled.accept("m2", customer="c2", thread="t2")
+        )
+        assert (again, fresh.duplicate) == (replace(known, duplicate=True), False)
+
+
+async def test_a_forgetting_that_was_undone_leaves_a_message_as_fresh_as_it_was(tmp_path: Path) -> None:
+    async with shelf(tmp_path) as filled:
+
+        def undone(db: Connection) -> None:
+            filled.store._seen.remember(db, "api", "default", Accepted("m1", "t_1", "c_1", 1, duplicate=False), 1000.0)
+            raise Refused(422, "no", "not this one")
+
+        with pytest.raises(Refused):
+            await filled.store._writer.run(undone)
+        assert not (await filled.accept("m1")).duplicate
 
 
 async def test_nothing_goes_out_to_a_customer_who_was_forgotten(tmp_path: Path) -> None:

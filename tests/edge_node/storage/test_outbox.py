@@ -53,6 +53,54 @@ async def test_an_attempt_is_counted_once(tmp_path: Path) -> None:
         assert state_of(filled, recorded)[:3] == ("dead", "refused", 2)
 
 
+async def test_a_doubt_is_counted_when_it_is_known_and_not_again_at_the_start(tmp_path: Path) -> None:
+    async with shelf(tmp_path) as filled:
+        waiting, dead = [(await filled.answered(f"m{n}")).event.id for n in range(2)]
+        for event_id in (waiting, dead):
+            await filled.store.record_attempt(event_id, 1001.0)
+        await filled.store.postpone(waiting, "timeout", 1500.0, doubt=True)
+        await filled.store.mark_dead(dead, DeadReason.GAVE_UP, 1500.0, doubt=True)
+        assert state_of(filled, waiting) == ("pending", "timeout", 1, 1)
+        assert state_of(filled, dead) == ("dead", "gave_up", 1, 1)
+        for _ in range(2):
+            assert [(one.next_at, one.doubts) for one in await unsent(filled)] == [(1500.0, 1)]
+        await filled.store.record_attempt(waiting, 1501.0)
+        assert [one.doubts for one in await unsent(filled)] == [2]
+
+
+async def test_a_reply_that_is_hastened_is_due_and_keeps_all_else(tmp_path: Path) -> None:
+    async with shelf(tmp_path) as filled:
+        waiting, sending, sent = [(await filled.answered(f"m{n}")).event.id for n in range(3)]
+        await filled.store.postpone(waiting, "timeout", 1500.0, doubt=True)
+        await filled.store.postpone(sending, "busy", 1500.0)
+        await filled.store.record_attempt(sending, 1501.0)
+        await filled.store.confirm_sent(sent, 1501.0)
+        for event_id in (waiting, sending, sent, 999):
+            await filled.store.hasten(event_id)
+        assert state_of(filled, waiting) == ("pending", "timeout", 1, 1)
+        assert [(row.status, row.next_at) for row in await filled.store.outbox_rows(9)] == [
+            ("pending", None),
+            ("sending", 1500.0),
+        ]
+
+
+async def test_a_replys_time_runs_from_its_making_over_every_restart(tmp_path: Path) -> None:
+    async with shelf(tmp_path) as filled:
+        event_id = (await filled.answered("m1")).event.id
+        await filled.store.postpone(event_id, "timeout", 1500.0)
+        for _ in range(2):
+            assert [one.since for one in await unsent(filled)] == [1000.0]
+
+
+async def test_a_reply_that_was_never_tried_has_all_its_time_from_the_start_that_finds_it(tmp_path: Path) -> None:
+    async with shelf(tmp_path) as filled:
+        event_id = (await filled.answered("m1")).event.id
+        (found,) = await unsent(filled)
+        assert found.since > 1_000_000
+        await filled.store.postpone(event_id, "timeout", 1500.0)
+        assert [one.since for one in await unsent(filled)] == [found.since]
+
+
 async def test_what_was_sent_stays_sent(tmp_path: Path) -> None:
     async with shelf(tmp_path) as filled:
         event_id = (await filled.answered("m1")).event.id

@@ -7,6 +7,7 @@ import pytest
 
 from edge_node.messages import DeadReason
 from edge_node.storage.store import TenantStore
+from edge_node.turns.jobs import begun
 from nearside.errors import StorageError
 from tests.edge_node.storage.shelf import KEY, OTHER_KEY, PROMISE, Shelf, shelf
 
@@ -104,6 +105,17 @@ async def test_doubtful_turns_run_again_where_a_second_reply_does_no_harm(tmp_pa
         assert await filled.store.settle_doubtful_turns(()) == 0
 
 
+async def test_what_may_have_begun_before_the_restore_is_not_joined_by_what_comes_after(tmp_path: Path) -> None:
+    async with shelf(tmp_path) as filled:
+        promised = (await filled.answered("m1", reply=PROMISE)).event.turn_id
+        first, last = [(await filled.accept(f"m{n}")).turn_id for n in (2, 3)]
+        await restored(filled)
+        assert await filled.store.settle_doubtful_turns({"api"}) == 0
+        new = (await filled.accept("m4")).turn_id
+        fresh, groups = begun(await filled.store.open_turns())
+        assert [[turn.turn_id for turn in group] for group in (*groups, fresh)] == [[promised], [first, last], [new]]
+
+
 @pytest.mark.parametrize(("idempotent", "dead"), [({"api"}, 0), (set[str](), 2)])
 async def test_doubtful_replies_are_sent_only_where_twice_is_once(
     tmp_path: Path, idempotent: set[str], dead: int
@@ -115,6 +127,7 @@ async def test_doubtful_replies_are_sent_only_where_twice_is_once(
         await restored(filled)
         assert [row.status for row in await filled.store.outbox_rows(10)] == ["doubtful"] * 2
         found = await filled.store.unsent(idempotent)
+        assert all(one.since > 1_000_000 for one in found), "with all its time before it"
         assert [(one.ended, one.doubtful) for one in found] == [(pending, True), (sending, True)][dead:]
         assert len(await filled.store.dead(10, DeadReason.RESTORED)) == dead
         assert filled.store.figures().pending == 2 - dead

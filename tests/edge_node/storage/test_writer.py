@@ -52,6 +52,26 @@ async def test_a_job_that_is_refused_leaves_its_group_alone(tmp_path: Path) -> N
     await writer.close()
 
 
+async def test_what_a_group_did_before_one_of_its_jobs_failed_is_done_once(tmp_path: Path) -> None:
+    writer = Writer(opened(tmp_path / "a.db"), "a.db")
+    told: list[int] = []
+
+    def next_number(db: Connection) -> int:
+        number = int(db.execute("SELECT count(*) FROM t").fetchone()[0])
+        db.execute("INSERT INTO t VALUES (?)", (number,))
+        return number
+
+    def refuse(db: Connection) -> int:
+        raise Refused(422, "no", "not this one")
+
+    jobs = [next_number, next_number, refuse, next_number, refuse]
+    outcomes = await asyncio.gather(*(writer.run(job, told.append) for job in jobs), return_exceptions=True)
+    assert [outcome if isinstance(outcome, int) else None for outcome in outcomes] == [0, 1, None, 2, None]
+    assert told == [0, 1, 2]
+    assert open_database(tmp_path / "a.db", KEY).execute("SELECT n FROM t").fetchall() == [(0,), (1,), (2,)]
+    await writer.close()
+
+
 async def test_a_job_that_breaks_ends_neither_its_group_nor_the_writer(tmp_path: Path) -> None:
     writer = Writer(opened(tmp_path / "a.db"), "a.db")
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,21 @@ from edge_node.messages import Inbound
 from edge_node.storage.records import DeadItem, KnownCall
 from edge_node.storage.store import TenantStore
 from edge_node.tools.room import ToolRoom
-from nearside.content import TenantContent
+from nearside.content import TenantContent, load_tenant_content
 from nearside.sealing import derive
+from tests.servers import ROOT
 
 KEY = bytes(range(32))
+
+
+def company(folder: Path, url: str, *, asks: bool, timeout_s: float = 20) -> TenantContent:
+    """The demo's, whose tool `cancel_order` says how to ask for its outcome, or does not."""
+    token = folder / "shop.token"
+    token.write_text("token")
+    content = load_tenant_content(ROOT / "demo", variables={"shop_url": url}, secret_files={"shop_token": token})
+    cancel = content.tools["cancel_order"]
+    update: dict[str, Any] = {"timeout_s": timeout_s, **({} if asks else {"outcome": None})}
+    return replace(content, tools={**content.tools, "cancel_order": cancel.model_copy(update=update)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """A write over a real connection that breaks, with the ledger on disk: its effects, its end, and what is said of it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +8,10 @@ import pytest
 
 from edge_node.messages import ConversationState, FormState, Reply
 from edge_node.responders.scenes import CONFIRM
-from nearside.content import TenantContent, load_tenant_content
 from nearside.origins import Reason
 from tests.edge_node.responders.desk import Customer, FakeShop
-from tests.edge_node.tools.rooms import Room
+from tests.edge_node.tools.rooms import Room, company
 from tests.edge_node.tools.shaky import ShakyShop, shaky_shop
-from tests.servers import ROOT
 
 pytestmark = pytest.mark.server
 
@@ -29,15 +26,6 @@ OFFERED = ("Shall I pass you to a colleague?", "要我为您转接人工客服�
 def shop() -> Iterator[ShakyShop]:
     with shaky_shop() as running:
         yield running
-
-
-def company(folder: Path, url: str, *, asks: bool, timeout_s: float = 20) -> TenantContent:
-    token = folder / "shop.token"
-    token.write_text("token")
-    content = load_tenant_content(ROOT / "demo", variables={"shop_url": url}, secret_files={"shop_token": token})
-    cancel = content.tools["cancel_order"]
-    update: dict[str, Any] = {"timeout_s": timeout_s, **({} if asks else {"outcome": None})}
-    return replace(content, tools={**content.tools, "cancel_order": cancel.model_copy(update=update)})
 
 
 class Desk(FakeShop):

@@ -1,17 +1,18 @@
-"""What a start takes up: in which order, from a store that refuses at first, from a restored backup."""
+"""What a start takes up: in which order, from a store that refuses at first, from a restored backup; and what shows."""
 
 import asyncio
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
-from edge_node.messages import Reply, Turn
+from edge_node.messages import Delivery, Reply, Turn
 from edge_node.storage.records import OpenTurn
 from edge_node.storage.store import TenantStore
 from nearside.errors import Refused, StorageError
 from nearside.origins import Reason, Source
-from tests.edge_node.stage import KEY, Answering, ScriptedUplink, Stage, staged, until
+from tests.edge_node.stage import KEY, TENANT, Answering, Collecting, ScriptedUplink, Stage, inbound, staged, until
 
 pytestmark = pytest.mark.unit
 
@@ -87,3 +88,25 @@ async def test_turns_open_in_a_backup_are_answered_only_where_a_second_reply_doe
             await stage.turns.retry("demo", dead[0].id)
         reply = (await stage.settle(1))[0].event.body
     assert (reply["text"], reply["quotes"]) == ("echo hello", None if idempotent else "hello")
+
+
+async def test_whoever_looks_sees_messages_and_replies_in_the_order_of_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message is shown when `accept` returns, a reply when it is sent; often one commit holds both."""
+    seen: dict[str, list[int]] = defaultdict(list)
+
+    async def show(_outlet: Collecting, delivery: Delivery) -> None:
+        seen[delivery.conversation.id].append(delivery.event.id)
+
+    monkeypatch.setattr(Collecting, "send", show)
+    async with staged(tmp_path, [Answering(echo)]) as stage:
+
+        async def say(number: int) -> None:
+            accepted = await stage.turns.accept(TENANT, inbound("hello", f"m{number}", f"t{number % 7}"))
+            seen[accepted.conversation_id].append(accepted.event_id)
+
+        for start in range(0, 600, 20):
+            await asyncio.gather(*(say(number) for number in range(start, start + 20)))
+        await until(lambda: sum(map(len, seen.values())) == 1_200)
+    assert [ids for ids in seen.values() if ids != sorted(ids)] == []

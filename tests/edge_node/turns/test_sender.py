@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge_node.messages import Delivery, timestamp
+from edge_node.messages import Delivery
 from edge_node.turns import sender as sender_module
 from edge_node.turns.backoff import wait_s
 from nearside.errors import DeliveryError, StorageError
@@ -158,23 +158,67 @@ async def test_what_the_vendor_asked_for_is_kept_over_a_restart_and_so_is_the_or
     assert not any(asked.doubtful for asked in vendor.asked)
 
 
-@pytest.mark.parametrize("next_at", [1.0, None])
-async def test_the_time_of_a_reply_runs_on_over_a_restart_and_anew_once_a_person_brings_it_back(
-    tmp_path: Path, next_at: float | None
-) -> None:
+@pytest.mark.parametrize(("since_s", "end"), [(-60.0, ["gave_up"]), (0.0, [])])
+async def test_the_time_of_a_reply_runs_on_over_a_restart(tmp_path: Path, since_s: float, end: list[str]) -> None:
     vendor = Vendor(BUSY, BUSY)
     async with outbox(tmp_path, vendor, back_off=never, give_up_s=2 * LONG_S) as bench:
         await bench.reply("one")
         await bench.postponed()
     async with outbox(tmp_path, vendor, give_up_s=30) as bench:
         [unsent] = await bench.store.unsent(())
-        event = unsent.ended.event
-        aged = replace(event, body={**event.body, "at": timestamp(time.time() - 60)})
-        ended = replace(unsent.ended, event=aged)
-        bench.sender.resume(TENANT, bench.store, replace(unsent, ended=ended, next_at=next_at))
+        assert 0 <= time.time() - unsent.since < 30
+        bench.sender.resume(TENANT, bench.store, replace(unsent, since=unsent.since + since_s, next_at=None))
         await bench.is_empty()
-        assert await bench.dead() == ([] if next_at is None else ["gave_up"])
-    assert vendor.texts() == (["one"] if next_at is None else [])
+        assert await bench.dead() == end
+    assert vendor.texts() == ([] if end else ["one"])
+
+
+@pytest.mark.parametrize("failure", [TimeoutError(), ConnectionResetError(), GATEWAY])
+async def test_a_send_of_unknown_outcome_waits_in_sight_and_is_one_doubt_whatever_comes(
+    tmp_path: Path, failure: Exception
+) -> None:
+    vendor = Vendor(failure)
+    async with outbox(tmp_path, vendor, back_off=never) as bench:
+        ended = await bench.reply("one")
+        await bench.postponed()
+        [row] = await bench.rows()
+        assert (row.status, row.attempts, row.doubts) == ("pending", 1, 1) and row.reason and row.next_at
+        found = await bench.store.revived_reply(ended.event.id)
+        assert found is not None and found.doubts == 1
+    async with outbox(tmp_path, vendor, back_off=never) as bench:
+        [found] = await bench.store.unsent(())
+        assert (found.attempts, found.doubts) == (1, 1)
+        bench.sender.resume(TENANT, bench.store, replace(found, next_at=None))
+        await bench.is_empty()
+        assert bench.store.figures().doubts == 1
+    assert [asked.doubtful for asked in vendor.asked] == [False, True]
+
+
+async def test_a_send_of_unknown_outcome_is_no_doubt_where_twice_is_once(tmp_path: Path) -> None:
+    vendor = Vendor(TimeoutError(), idempotent=True)
+    async with outbox(tmp_path, vendor, back_off=never) as bench:
+        await bench.reply("one")
+        await bench.postponed()
+        assert bench.store.figures().doubts == 0
+
+
+@pytest.mark.parametrize(
+    ("failure", "give_up_s"), [(KeyError("a fault of the channel"), LONG_S), (TimeoutError(), -1.0)]
+)
+async def test_what_was_brought_back_from_the_dead_list_is_still_in_doubt(
+    tmp_path: Path, failure: Exception, give_up_s: float
+) -> None:
+    vendor = Vendor(failure)
+    async with outbox(tmp_path, vendor, give_up_s=give_up_s) as bench:
+        await bench.reply("one")
+        await bench.is_empty()
+        [item] = await bench.store.dead(10)
+        await bench.store.revive(item.id, time.time())
+        unsent = await bench.store.revived_reply(int(item.id[1:]))
+        assert unsent is not None and unsent.doubts == 1
+        bench.sender.resume(TENANT, bench.store, unsent)
+        await bench.is_empty()
+    assert [asked.doubtful for asked in vendor.asked] == [False, True]
 
 
 async def test_a_reply_brought_back_from_the_dead_list_goes_out(tmp_path: Path) -> None:

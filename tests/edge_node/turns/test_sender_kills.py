@@ -23,6 +23,8 @@ SCRIPTS: dict[str, tuple[Exception | Hang, ...]] = {
     "breaks": (ConnectionResetError(),),
     "slow": (Hang(arrives=True),),
 }
+UNCLEAR = {"smooth": 0, "busy": 0, "breaks": 1, "slow": 1}
+"""Sends of a script whose outcome nobody knows, the kill apart."""
 
 
 @dataclass
@@ -64,7 +66,9 @@ async def live_again(life: Life, vendor: Vendor) -> tuple[int, int]:
 
 
 async def doubts(bench: Outbox) -> int:
-    return sum(row.status == "sending" for row in await bench.rows())
+    """Those that the program has counted, and one for a send under way."""
+    rows = await bench.rows()
+    return bench.store.figures().doubts + sum(row.status == "sending" for row in rows)
 
 
 @pytest.mark.parametrize("lands", [True, False])
@@ -82,9 +86,9 @@ async def test_a_kill_at_any_moment_loses_nothing_and_leaves_at_most_one_doubtfu
         found, counted = await live_again(life, vendor)
         assert vendor.texts() == sorted(vendor.texts(), key=TEXTS.index), "out of order"
         assert list(dict.fromkeys(vendor.texts())) == TEXTS, "lost"
-        assert counted == found <= 1
+        assert counted == found <= 1 + UNCLEAR[script]
         doubled = doubles(vendor.arrived)
-        assert len(doubled) <= found or script == "slow"
+        assert len(doubled) <= found
         assert all(double.doubtful for double in doubled), "doubled, and nobody was told"
         cuts += 1
     assert cuts > 3 * len(TEXTS)

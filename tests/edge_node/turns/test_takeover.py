@@ -8,6 +8,7 @@ import pytest
 
 from edge_node.messages import Reply, Turn
 from edge_node.storage.store import TenantStore
+from edge_node.turns.jobs import MOST_INTERRUPTED
 from edge_node.uplink.base import Answer, Sentence
 from nearside.origins import Reason, Source
 from tests.edge_node.stage import KEY, TENANT, Answering, ScriptedUplink, Stage, inbound, staged, until
@@ -215,7 +216,7 @@ async def test_a_promise_in_which_the_program_ends_again_and_again_is_parked(tmp
     lives = 0
     while not await is_settled(tmp_path):
         lives += 1
-        assert lives < 20
+        assert lives < 2 * MOST_INTERRUPTED
     store = await TenantStore.open(tmp_path / "edge.db", KEY)
     assert [item.reason for item in await store.dead(10)] == ["interrupted"]
     await store.close()

@@ -81,4 +81,6 @@ async def test_each_of_those_who_wait_gets_the_reply_that_answers_them_all(tmp_p
         after = await post("m1", "is wet")
     assert {one["reply"]["text"] for one in (*told, after)} == {"echo my tent\nis wet\nwhat now?"}
     assert len({one["turn_id"] for one in told}) == 3
+    for one in (*told, after):
+        assert set(one["reply"]["answers"]) == {one["turn_id"] for one in told}
     assert (told[3]["turn_id"], after["turn_id"]) == (told[0]["turn_id"], told[1]["turn_id"])
