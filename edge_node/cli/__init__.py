@@ -2,7 +2,7 @@
 
 from typing import NoReturn
 
-from edge_node.cli import apikey, backup, chat, check, dead, forget, inbox, init, keys, outbox, restore, serve
+from edge_node.cli import apikey, backup, chat, check, dead, forget, inbox, init, keys, outbox, restore, serve, tenant
 from edge_node.cli.config import FILE
 from nearside import __version__, terminal
 
@@ -20,6 +20,7 @@ app.add_typer(outbox.group, name="outbox")
 app.add_typer(dead.group, name="dead")
 app.add_typer(keys.group, name="keys")
 app.add_typer(apikey.group, name="apikey")
+app.add_typer(tenant.group, name="tenant")
 
 
 def main() -> NoReturn:
