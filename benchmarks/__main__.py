@@ -18,7 +18,7 @@ from benchmarks.stage import Stage
 from nearside.errors import NearsideError
 from tests.servers import ServerError
 
-BENCHMARKS = ("encoder", "fast", "forwarded", "footprint", "durability", "recovery", "acknowledged")
+BENCHMARKS = ("encoder", "fast", "forwarded", "footprint", "acknowledged", "durability", "recovery")
 
 BROKEN = (WrongAnswerError, ServerError, NearsideError, ConnectionClosed, OSError, EOFError, ExceptionGroup)
 

@@ -73,5 +73,5 @@ async def _leave_open(store: TenantStore, name: str) -> None:
 
 
 def _queued(metrics: str) -> float:
-    lines = (line for line in metrics.splitlines() if line.startswith("nearside_inbox_turns{"))
+    lines = (line for line in metrics.splitlines() if line.startswith('nearside_inbox_turns{status="queued"'))
     return sum(float(line.rpartition(" ")[2]) for line in lines)
