@@ -10,7 +10,7 @@ from pydantic import Field
 
 from edge_node.control.edge import Edge
 from edge_node.control.operations import Arguments, Asked, operation, parsed
-from edge_node.control.queues import MOST_ROWS, age_s
+from edge_node.control.queues import MOST_ROWS, age_s, resume
 from edge_node.messages import DeadReason
 from edge_node.storage.records import DeadItem
 from edge_node.storage.store import TenantStore
@@ -81,7 +81,8 @@ async def retried(edge: Edge, arguments: Arguments) -> Any:
     for tenant_id, store in edge.chosen(asked.tenant).items():
         ids = asked.ids
         if ids is None:
-            ids = [item.id for item in await store.dead(MOST_ROWS, asked.reason) if item.kind != "call"]
+            oldest_first = reversed(await store.dead(MOST_ROWS, asked.reason))
+            ids = [item.id for item in oldest_first if item.kind != "call"]
         for item_id in ids:
             is_taken_up = await _retry(edge, tenant_id, store, item_id)
             (done if is_taken_up else left).append({"tenant": tenant_id, "id": item_id})
@@ -107,10 +108,8 @@ async def _retry(edge: Edge, tenant_id: str, store: TenantStore, item_id: str) -
         return False
     if item.kind == "turn" and edge.turns is not None:
         await edge.turns.retry(tenant_id, item.id)
-    elif item.kind == "reply" and edge.sender is not None:
-        unsent = await store.revived_reply(int(item.id[1:]))
-        if unsent is not None:
-            edge.sender.resume(edge.tenants[tenant_id], store, unsent)
+    elif item.kind == "reply":
+        await resume(edge, tenant_id, store, item.id)
     return True
 
 

@@ -80,9 +80,13 @@ async def hurry(edge: Edge, arguments: Arguments) -> Any:
 
 
 async def _send_now(edge: Edge, tenant_id: str, store: TenantStore, row: QueueRow) -> None:
-    event_id = int(row.id[1:])
-    await store.hasten(event_id)
-    if edge.sender is not None and (unsent := await store.revived_reply(event_id)):
+    await store.hasten(int(row.id[1:]))
+    await resume(edge, tenant_id, store, row.id)
+
+
+async def resume(edge: Edge, tenant_id: str, store: TenantStore, reply_id: str) -> None:
+    """Hand a waiting reply to the sender; where none runs, the next start does."""
+    if edge.sender is not None and (unsent := await store.revived_reply(int(reply_id[1:]))):
         edge.sender.resume(edge.tenants[tenant_id], store, unsent)
 
 
