@@ -149,6 +149,11 @@ async def test_all_of_one_reason_are_retried_and_no_other(operated: Operated) ->
     assert [row["id"] for row in found["items"]] == [kept]
 
 
+async def test_the_oldest_of_what_is_dead_is_taken_up_first(operated: Operated) -> None:
+    died = [await operated.company.fails_to_send() for _ in range(3)]
+    assert [row["id"] for row in (await operated.ask("dead retry"))["retried"]] == died
+
+
 async def test_a_reply_that_waits_is_sent_at_once_when_an_operator_wants_it(tmp_path: Path) -> None:
     async with running(settings_in(tmp_path)) as operated:
         ended = await operated.company.answers()
