@@ -1,25 +1,19 @@
 """A tenant's content folder: tenant.toml, rules/, faq.yaml, intents.jsonl and tools/, read and checked as one."""
 
 import json
-import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, RootModel, ValidationError, field_validator, model_validator
+from pydantic import Field, RootModel, ValidationError, model_validator
 
-from nearside.confidence import DEFAULT_THRESHOLD
 from nearside.errors import ContentError
-from nearside.hours import BusinessHours, HoursSettings
+from nearside.hours import BusinessHours
 from nearside.operator_files import (
     Lang,
-    LocalisedList,
-    LocalisedText,
     OperatorFile,
-    Place,
     Written,
     explanation,
     nearest,
@@ -27,80 +21,14 @@ from nearside.operator_files import (
 )
 from nearside.rules import Rule, RuleBook, RulesFile, load_rules
 from nearside.rules.schema import Arguments
+from nearside.tenant_toml import TENANT_FILE, TenantSettings, load_tenant_settings
 from nearside.tools import HttpRequest, Tool, load_tools
 
-TENANT_FILE, FAQ_FILE, INTENTS_FILE, RULES_FOLDER, TOOLS_FOLDER = (
-    "tenant.toml",
-    "faq.yaml",
-    "intents.jsonl",
-    "rules",
-    "tools",
-)
+FAQ_FILE, INTENTS_FILE, RULES_FOLDER, TOOLS_FOLDER = "faq.yaml", "intents.jsonl", "rules", "tools"
 EXAMPLE_LIMIT = 500
 """Characters of a question, variant or intent example."""
 
 Phrase = Annotated[str, Field(min_length=1, max_length=EXAMPLE_LIMIT)]
-Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
-
-
-class ToolSettings(Written):
-    """`variables`: addresses that tools may call, words for requests. `secrets`: files, relative to tenant.toml."""
-
-    variables: dict[Key, str] = {}
-    secrets: dict[Key, Path] = {}
-
-
-class Contact(Written):
-    """Where customers reach a person when the chat cannot pass them on; as it is to be shown."""
-
-    phone: str = Field(default="", max_length=100)
-    email: str = Field(default="", max_length=200)
-
-
-class TurnsSettings(Written):
-    """`debounce_s`: how long a customer is quiet before what was written is answered, all at once."""
-
-    debounce_s: float = Field(default=0.0, ge=0, le=10)
-
-
-class FaqSettings(Written):
-    threshold: float = Field(default=DEFAULT_THRESHOLD, ge=0, le=1)
-
-
-class Branding(Written):
-    color: str = Field(default="#1f6f54", pattern=r"^#[0-9a-fA-F]{6}$")
-    greeting: LocalisedText = LocalisedText({"en": "Hello! How can I help?", "zh": "您好！请问有什么可以帮您？"})
-    suggestions: LocalisedList = LocalisedList({})
-
-
-class TenantSettings(Written):
-    name: LocalisedText
-    languages: tuple[Lang, ...] = Field(default=("en", "zh"), min_length=1)
-    default_language: Lang = "en"
-    timezone: str = "UTC"
-    contact: Contact = Contact()
-    hours: HoursSettings = HoursSettings()
-    tools: ToolSettings = ToolSettings()
-    turns: TurnsSettings = TurnsSettings()
-    faq: FaqSettings = FaqSettings()
-    branding: Branding = Branding()
-
-    @field_validator("timezone")
-    @classmethod
-    def _is_known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-            raise ValueError("not a time zone, such as Europe/Berlin") from None
-        except KeyError:
-            raise ValueError("not a known time zone, such as Europe/Berlin") from None
-        return name
-
-    @model_validator(mode="after")
-    def _speaks_its_default(self) -> "TenantSettings":
-        if self.default_language not in self.languages:
-            raise ValueError("default_language is not among languages")
-        return self
 
 
 class FaqText(Written):
@@ -194,21 +122,6 @@ def load_tenant_content(
     for rule in rules:
         _check_rule(rule, content)
     return content
-
-
-def load_tenant_settings(path: Path) -> TenantSettings:
-    text = read_text(path)
-    try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        found = re.search(r"at line (\d+)", str(error))
-        line = found.group(1) if found else 1
-        raise ContentError("not TOML", where=f"{path}:{line}", hint="mend this line") from None
-    try:
-        return TenantSettings.model_validate(data)
-    except ValidationError as error:
-        what, place, hint = explanation(error)
-        raise ContentError(what, where=f"{path}:{_toml_line(text, place)}", hint=hint) from None
 
 
 def load_faq(path: Path) -> tuple[FaqEntry, ...]:
@@ -315,24 +228,3 @@ def _check_arguments(rule: Rule, arguments: Arguments, tool: Tool) -> None:
         )
     for name in sorted(tool.required - set(arguments.root)):
         raise ContentError(f"{rule.id}: {tool.name} needs the argument {name}", where=rule.where)
-
-
-def _toml_line(text: str, place: Place) -> int:
-    """The line of a key, found by its table's header and name; 1 where the layout is unusual."""
-    names = [str(part) for part in place if not isinstance(part, int)]
-    table, found = "", 1
-    for number, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]", line)
-        key = re.match(r"\s*([\w.\"-]+)\s*=", line)
-        if header:
-            table = header.group(1)
-        path = (
-            ([*table.split("."), key.group(1).strip('"')] if table else [key.group(1).strip('"')])
-            if key
-            else table.split(".")
-        )
-        if (header or key) and names[: len(path)] == path and (key or found == 1):
-            found = number
-            if len(path) == len(names):
-                return number
-    return found

@@ -4,7 +4,8 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
-from nearside.content import FAQ_FILE, INTENTS_FILE, RULES_FOLDER, TENANT_FILE, TOOLS_FOLDER
+from nearside.content import FAQ_FILE, INTENTS_FILE, RULES_FOLDER, TOOLS_FOLDER
+from nearside.tenant_toml import TENANT_FILE
 
 KNOWN = (TENANT_FILE, FAQ_FILE, INTENTS_FILE, RULES_FOLDER, TOOLS_FOLDER)
 LIKENESS = 0.8

@@ -25,9 +25,9 @@ from edge_node.storage.places import DATABASE, tenant_folder
 from edge_node.storage.schema import MIGRATIONS
 from edge_node.storage.store import TenantStore
 from nearside.archive import About, ArchiveWriter
-from nearside.content import TENANT_FILE
 from nearside.errors import StorageError
 from nearside.sealing import RecoveryPublic, recovery_file
+from nearside.tenant_toml import TENANT_FILE
 
 STAGE = ".backup-"
 

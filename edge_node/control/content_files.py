@@ -6,17 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nearside.archive import is_safe
-from nearside.content import (
-    FAQ_FILE,
-    INTENTS_FILE,
-    RULES_FOLDER,
-    TENANT_FILE,
-    TOOLS_FOLDER,
-    load_tenant_settings,
-)
+from nearside.content import FAQ_FILE, INTENTS_FILE, RULES_FOLDER, TOOLS_FOLDER
 from nearside.errors import ContentError
 from nearside.operator_files import read_text
 from nearside.relocation import Key, relocated
+from nearside.tenant_toml import TENANT_FILE, load_tenant_settings
 
 MOST_BYTES = 1 << 30
 MOST_FILES = 20_000
