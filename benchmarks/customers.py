@@ -9,38 +9,35 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
-
 from benchmarks.figures import WrongAnswerError, percentile
 from benchmarks.machine import cpu_seconds
+from benchmarks.sockets import Socket, open_socket
 
 PATIENCE_S = 30.0
 REPLY = '{"type":"reply"'
+CAUGHT_UP = '{"type":"event","event":"caught_up"}'
 HELLO = json.dumps({"type": "hello", "v": 1, "lang": "en"})
 
-Turn = Callable[[ClientConnection, str], Awaitable[str]]
+Turn = Callable[[Socket, str], Awaitable[str]]
 
 
-async def edge_turn(socket: ClientConnection, frame: str) -> str:
+async def edge_turn(socket: Socket, frame: str) -> str:
     """The reply's frame; what comes before it is read and let go."""
     await socket.send(frame)
-    while not (answer := str(await socket.recv())).startswith(REPLY):
-        pass
-    return answer
+    return await socket.recv(REPLY)
 
 
-async def echo_turn(socket: ClientConnection, frame: str) -> str:
+async def echo_turn(socket: Socket, frame: str) -> str:
     await socket.send(frame)
-    return str(await socket.recv())
+    return await socket.recv()
 
 
-async def enter_chat(socket: ClientConnection) -> None:
+async def enter_chat(socket: Socket) -> None:
     await socket.send(HELLO)
-    while '"caught_up"' not in str(await socket.recv()):
-        pass
+    await socket.recv(CAUGHT_UP)
 
 
-async def no_greeting(_socket: ClientConnection) -> None:
+async def no_greeting(_socket: Socket) -> None:
     return
 
 
@@ -54,7 +51,7 @@ class Subject:
     pid: int
     texts: Iterator[str]
     turn: Turn = echo_turn
-    greet: Callable[[ClientConnection], Awaitable[None]] = no_greeting
+    greet: Callable[[Socket], Awaitable[None]] = no_greeting
     check: Callable[[str, str], None] = lambda text, reply: None
 
 
@@ -80,13 +77,13 @@ class Load:
 
 
 Answered = list[tuple[str, str]]
-Customer = Callable[[int, ClientConnection, Answered], Coroutine[Any, Any, None]]
+Customer = Callable[[int, Socket, Answered], Coroutine[Any, Any, None]]
 
 
 async def as_fast_as_answered(subject: Subject, connections: int, seconds: float, load: Load) -> None:
     """Each customer asks again as soon as it is answered."""
 
-    async def customer(number: int, socket: ClientConnection, answered: Answered) -> None:
+    async def customer(number: int, socket: Socket, answered: Answered) -> None:
         while time.perf_counter() < ends_at:
             text = next(subject.texts)
             began = time.perf_counter()
@@ -99,10 +96,24 @@ async def as_fast_as_answered(subject: Subject, connections: int, seconds: float
         await crowd.run(customer, seconds, load)
 
 
+async def until_asked(subject: Subject, connections: int, load: Load) -> None:
+    """As fast as they are answered, until every text was asked once."""
+
+    async def customer(number: int, socket: Socket, answered: Answered) -> None:
+        for text in subject.texts:
+            began = time.perf_counter()
+            reply = await subject.turn(socket, message(text))
+            load.latencies.append(time.perf_counter() - began)
+            answered.append((text, reply))
+
+    async with _Crowd(subject, connections) as crowd:
+        await crowd.run(customer, 0.0, load)
+
+
 async def at_rate(subject: Subject, connections: int, per_s: float, seconds: float, load: Load) -> None:
     """Customers take turns. A turn's latency counts from when it was due, not from when its socket was free."""
 
-    async def customer(number: int, socket: ClientConnection, answered: Answered) -> None:
+    async def customer(number: int, socket: Socket, answered: Answered) -> None:
         for place in range(number, int(per_s * seconds), connections):
             due = began_at + place / per_s
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
@@ -120,7 +131,7 @@ class _Crowd:
 
     def __init__(self, subject: Subject, connections: int) -> None:
         self._subject, self._connections = subject, connections
-        self._sockets: list[ClientConnection] = []
+        self._sockets: list[Socket] = []
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> "_Crowd":
@@ -146,10 +157,6 @@ class _Crowd:
         load.cpu_s += cpu_seconds(self._subject.pid) - cpu_before
         for text, reply in answered:
             self._subject.check(text, reply)
-
-
-def open_socket(url: str, tls: ssl.SSLContext) -> connect:
-    return connect(url, ssl=tls, compression=None, ping_interval=None, open_timeout=PATIENCE_S, close_timeout=1)
 
 
 def message(text: str) -> str:

@@ -10,13 +10,13 @@ from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import uvloop
-from websockets.asyncio.client import ClientConnection
 
-from benchmarks.customers import enter_chat, no_greeting, open_socket
+from benchmarks.customers import enter_chat, no_greeting
 from benchmarks.figures import Budget, Figure, Limit, Section, WrongAnswerError
 from benchmarks.machine import MIB, resident_bytes
 from benchmarks.posting import Door, Poster
 from benchmarks.questions import GREETING
+from benchmarks.sockets import Socket, open_socket
 from benchmarks.stage import READY_WITHIN_S, Stage
 from tests.servers import ServerError, program
 
@@ -112,9 +112,7 @@ async def _converse(door: Door) -> tuple[int, float]:
     return done, time.perf_counter() - began
 
 
-async def _per_socket(
-    url: str, tls: ssl.SSLContext, greet: Callable[[ClientConnection], Awaitable[None]], pid: int
-) -> float:
+async def _per_socket(url: str, tls: ssl.SSLContext, greet: Callable[[Socket], Awaitable[None]], pid: int) -> float:
     """KiB, from the second half of the sockets: the first may find room that was free already."""
     async with AsyncExitStack() as sockets:
         sizes = []

@@ -98,11 +98,7 @@ class Stage:
         log = self.home / f"{which}.log"
         began = time.perf_counter()
         process = running.enter_context(servers.program(command, log))
-        with httpx2.Client(timeout=2, trust_env=False) as client:
-            while not _is_ready(client, ready_url):
-                if process.poll() is not None or time.perf_counter() - began > READY_WITHIN_S:
-                    raise servers.ServerError(f"{which}: {log.read_text()[-300:]}")
-                time.sleep(0.01)
+        ready_within(ready_url, process, log)
         return process.pid, time.perf_counter() - began
 
     @property
@@ -124,6 +120,16 @@ class Stage:
         self._of_bare.enter_context(process)
         self._of_bare.callback(process.stdin.close)
         return Bare(folder, pid=process.pid, **json.loads(process.stdout.readline()))
+
+
+def ready_within(url: str, process: "subprocess.Popen[bytes]", log: Path, seconds: float = READY_WITHIN_S) -> None:
+    """Raises ServerError with the end of its log."""
+    ends_at = time.perf_counter() + seconds
+    with httpx2.Client(timeout=2, trust_env=False) as client:
+        while not _is_ready(client, url):
+            if process.poll() is not None or time.perf_counter() > ends_at:
+                raise servers.ServerError(log.read_text()[-300:])
+            time.sleep(0.01)
 
 
 def _is_ready(client: httpx2.Client, url: str) -> bool:

@@ -6,9 +6,10 @@ import ctypes
 import gc
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvloop
 from prometheus_client import CollectorRegistry
@@ -23,9 +24,14 @@ from edge_node.control.gauges import Gauges
 from edge_node.control.operations import operations
 from edge_node.control.retention import Sweeper
 from edge_node.control.server import controlled
+from edge_node.local_model.client import LocalModel
+from edge_node.local_model.files import Models
+from edge_node.local_model.process import ModelProcess, command
 from edge_node.messages import Conversation, Draft, Tenant
 from edge_node.open_tenants import OpenTenants
-from edge_node.responders.handoffs import CountHandoff, handoff_counter
+from edge_node.packs.answers import Answers
+from edge_node.responders.handoffs import handoff_counter
+from edge_node.responders.local_model import answer_counter
 from edge_node.settings import EdgeSettings
 from edge_node.storage.conversations import Conversations
 from edge_node.storage.places import api_keys
@@ -33,10 +39,12 @@ from edge_node.tenant_room import Means
 from edge_node.turns.core_step import PLACES
 from edge_node.turns.erasures import Erasures
 from edge_node.turns.fair import Fair, FairThread
+from edge_node.turns.ladder_metrics import LadderMetrics
 from edge_node.turns.metrics import Metrics
 from edge_node.turns.outbox_metrics import OutboxMetrics
 from edge_node.turns.sender import Sender
 from edge_node.turns.turns import Limits, Turns
+from edge_node.uplink.circuit import Circuit
 from edge_node.uplink.grpc_link import GrpcLink, LinkFiles
 from edge_node.web.limits import Rate, RateLimit
 from edge_node.web.problems import HANDLERS
@@ -88,27 +96,30 @@ async def edge(settings: EdgeSettings, notifier: Notifier) -> AsyncIterator[None
         link = GrpcLink(settings.core.address, LinkFiles(settings.core.ca, settings.core.cert, settings.core.key))
         stack.push_async_callback(link.close)
         keys = KeyRing(settings.node_key, settings.name)
-        served = await _open_tenants(settings, keys, link, handoff_counter(registry), stack)
+        generator = _generator(settings)
+        served = await _open_tenants(settings, keys, link, generator, registry, stack)
         parts = _assemble(settings, served, registry)
         stack.push_async_callback(parts.stop, settings.limits.drain_s)
         stores = served.stores
         registry.register(Gauges(stores))
         resumed = await parts.turns.resume()
         log.info("resumed", turns=resumed)
-        controls = Edge(settings, keys, stores, served.tenants, parts.turns, parts.sender)
+        renew = renewing(served, parts.turns)
+        controls = Edge(settings, keys, stores, served.tenants, parts.turns, parts.sender, renew, served.encoder)
         sweeper = Sweeper(stores, {tenant_id: tenant.retention_days for tenant_id, tenant in settings.tenants.items()})
+        conditions = EdgeConditions(stores, served.refusing, served.packs)
         background = [
             served.keep_opening(parts.turns.adopt),
             parts.turns.deferred.run(),
             *(channel.run(parts.turns.accept) for channel in parts.channels),
             sweeper.run(),
             Erasures(stores, link).run(),
+            generator.run(_telling(conditions, "local_model")),
             notifier.watch(controls.is_alive),
         ]
         for work in background:
             task = asyncio.create_task(work)
             stack.callback(task.cancel)
-        conditions = EdgeConditions(stores, served.refusing)
         await _listen_to_operators(controls, conditions, stack)
         admin = operations_app(conditions, registry)
         await stack.enter_async_context(serving(admin, settings.admin.host, settings.admin.port, what="admin"))
@@ -146,9 +157,12 @@ def _assemble(settings: EdgeSettings, served: OpenTenants, registry: CollectorRe
     async def draft_to(tenant: Tenant, conversation: Conversation, draft: Draft) -> None:
         await channels[conversation.channel].draft(tenant, conversation, draft)
 
+    async def typing_to(tenant: Tenant, conversation: Conversation, turn_id: str) -> None:
+        await channels[conversation.channel].typing(tenant, conversation, turn_id)
+
     limits = Limits(settings.limits.parallel, settings.limits.queued, settings.limits.deferred_hours * 3600)
     sender = Sender(channels.__getitem__, OutboxMetrics(registry), settings.limits.outbox_hours * 3600)
-    turns = Turns(served.rooms, sender, draft_to, Metrics(registry), limits)
+    turns = Turns(served.rooms, sender, draft_to, Metrics(registry), limits, typing_to)
     return _Parts(turns, sender, tuple(channels.values()), feed)
 
 
@@ -171,17 +185,52 @@ async def _open_tenants(
     settings: EdgeSettings,
     keys: KeyRing,
     link: GrpcLink,
-    count_handoff: CountHandoff,
+    generator: LocalModel,
+    registry: CollectorRegistry,
     stack: contextlib.AsyncExitStack,
 ) -> OpenTenants:
     encoder = await asyncio.to_thread(TextEncoder, threads=settings.encoder_threads)
     encoding = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="encoder"))
+    metrics = LadderMetrics(registry)
     means = Means(
-        settings.data, keys, encoder, FairThread(encoding), link, count_handoff, settings.core.turn_s, Fair(PLACES)
+        data=settings.data,
+        keys=keys,
+        encoder=encoder,
+        encoding=FairThread(encoding, encoder.encode_in_runs),
+        uplink=link,
+        count_handoff=handoff_counter(registry),
+        turn_s=settings.core.turn_s,
+        first_s=settings.core.first_s,
+        places=Fair(PLACES),
+        circuit=Circuit(metrics.circuit("")),
+        metrics=metrics,
+        generator=generator,
+        count_generated=answer_counter(registry),
     )
     served = OpenTenants(settings, means, await stack.enter_async_context(contextlib.AsyncExitStack()))
     await served.open()
     return served
+
+
+def renewing(served: OpenTenants, turns: Turns) -> Callable[[str, Answers], Awaitable[None]]:
+    async def renew(tenant_id: str, answers: Answers) -> None:
+        if (room := await served.renew(tenant_id, answers)) is not None:
+            turns.deferred.renew(room)
+
+    return renew
+
+
+def _telling(conditions: Conditions, name: str) -> Callable[[bool, str], None]:
+    return lambda ok, detail: conditions.report(name, ok, needed=False, detail=detail)
+
+
+def _generator(settings: EdgeSettings) -> LocalModel:
+    chosen = settings.local_model
+
+    async def start(file: Path) -> ModelProcess:
+        return await ModelProcess.start(command(file, chosen.threads))
+
+    return LocalModel(Models(settings.data, chosen.file).active, start, Fair(1))
 
 
 def _settle_memory() -> None:

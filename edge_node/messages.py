@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import StringConstraints
 
+from nearside.encoder import Encoding
 from nearside.nearest import Match
 from nearside.origins import Reason, Source
 
@@ -162,6 +163,8 @@ class Turn:
     """What was said before, oldest first; read only by a step that needs it."""
     nearest: Callable[[], Awaitable[Sequence[Match]]]
     """The approved examples nearest to `text`, best first, one per label; computed once, off the event loop."""
+    encoding: Callable[[], Awaitable[Encoding | None]]
+    """That of the question in `text`, by the same run of the encoder; None where it could not be had in time."""
     merged: tuple[str, ...] = ()
     """The turns before it whose messages are part of `text`; they end with it."""
     attempts: int = 0
@@ -207,6 +210,27 @@ class MaskedTurn:
     lang: Lang
     history: tuple[HistoryItem, ...]
     time_left_s: float
+    first_s: float | None = None
+    """How long its first sentence may take; None: as long as all of it."""
+    is_plain: bool = False
+    """Nothing personal was found in its text, not even what is allowed to leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """An answer of the core under a keyed hash of its question; `turn_id` is that of who asked first.
+
+    `signature` and `words` are keyed hashes too; `vector` is float32, or empty. `answer` is JSON.
+    """
+
+    key: bytes
+    turn_id: str
+    version: str
+    signature: bytes
+    words: bytes
+    vector: bytes
+    answer: str
+    kept_at: float
 
 
 class DeadReason(StrEnum):

@@ -5,10 +5,14 @@ import contextlib
 from collections.abc import Callable
 
 from edge_node.messages import Tenant
+from edge_node.packs.answers import Answers, active_answers
+from edge_node.packs.shelf import Shelf
 from edge_node.settings import EdgeSettings
+from edge_node.storage.places import tenant_folder
 from edge_node.storage.store import TenantStore
-from edge_node.tenant_room import Means, open_room
+from edge_node.tenant_room import Means, OpenTenant
 from edge_node.turns.room import TenantRoom
+from nearside.encoder import TextEncoder
 from nearside.errors import NearsideError, Refused, StorageError
 from nearside.logs import failure, logger
 
@@ -18,7 +22,10 @@ AGAIN_S = 5.0
 
 
 class OpenTenants:
-    """Three views of the same tenants, by id; they grow when a file that refused opens. `refusing`: why not yet."""
+    """Three views of the same tenants, by id; they grow when a file that refused opens. `refusing`: why not yet.
+
+    `packs`: what each is answered from: the pack's version, "" for its folder, and what is wrong with it.
+    """
 
     def __init__(self, settings: EdgeSettings, means: Means, closing: contextlib.AsyncExitStack) -> None:
         """What is opened closes with `closing`."""
@@ -27,6 +34,12 @@ class OpenTenants:
         self.stores: dict[str, TenantStore] = {}
         self.tenants: dict[str, Tenant] = {}
         self.refusing: dict[str, str] = {}
+        self.packs: dict[str, tuple[str, str]] = {}
+        self._open_tenants: dict[str, OpenTenant] = {}
+
+    @property
+    def encoder(self) -> TextEncoder:
+        return self._means.encoder
 
     async def open(self) -> None:
         """One company's damaged file is no reason to leave the others without an answer.
@@ -65,11 +78,30 @@ class OpenTenants:
             raise Refused(404, "unknown-tenant", "no such tenant", hint="check the address")
         return tenant
 
+    async def renew(self, tenant_id: str, answers: Answers) -> TenantRoom | None:
+        """Answer its turns from `answers`, from the next one on; None where its file has not opened yet."""
+        if (tenant := self._open_tenants.get(tenant_id)) is None:
+            return None
+        room = await tenant.room(answers)
+        self._show(tenant_id, room, answers)
+        log.info("pack_active", tenant_id=tenant_id, version=answers.pack or "none")
+        return room
+
     async def _open(self, tenant_id: str) -> None:
+        folder, means = self._wanted[tenant_id].content, self._means
+        shelf = Shelf(tenant_folder(means.data, tenant_id))
+        answers = await asyncio.to_thread(active_answers, tenant_id, folder, shelf, means.encoder)
         async with contextlib.AsyncExitStack() as own:
-            room = await open_room(tenant_id, self._wanted[tenant_id].content, self._means, own)
+            tenant = await OpenTenant.open(tenant_id, means, own)
+            room = await tenant.room(answers)
             self._closing.push_async_callback(own.pop_all().aclose)
+        self._open_tenants[tenant_id] = tenant
+        self._show(tenant_id, room, answers)
+
+    def _show(self, tenant_id: str, room: TenantRoom, answers: Answers) -> None:
+        """In one step: nobody sees half of it."""
         self.rooms[tenant_id], self.stores[tenant_id], self.tenants[tenant_id] = room, room.store, room.tenant
+        self.packs[tenant_id] = answers.pack, answers.problem
 
     def _refuse(self, tenant_id: str, error: NearsideError) -> None:
         if self.refusing.get(tenant_id) != str(error):

@@ -45,7 +45,8 @@ class Core(Section):
     ca: LocatedPath = Field(Path("link/ca.crt"), description="The core's authority, and this edge's identity.")
     cert: LocatedPath = Path("link/edge.crt")
     key: LocatedPath = Path("link/edge.key")
-    turn_s: float = Field(20.0, gt=0, description="How long a turn may wait for the core, in seconds.")
+    turn_s: float = Field(20.0, gt=0, description="How long a turn may wait for the core, in seconds …")
+    first_s: float = Field(10.0, gt=0, description="… and how long for the first sentence, before the next rung.")
 
 
 class Limits(Section):
@@ -60,6 +61,11 @@ class Limits(Section):
         24.0, gt=0, le=MOST_DEFERRED_HOURS, description="How long a promised answer may take, at most a week."
     )
     outbox_hours: float = Field(24.0, gt=0, description="How long a reply is tried that a channel does not take.")
+
+
+class LocalModel(Section):
+    file: str = Field("", description="Which installed model; empty: the one added last (`edge-node model list`).")
+    threads: int = Field(2, ge=1, le=64, description="Processor threads of the model's process.")
 
 
 class TenantSettings(Section):
@@ -84,6 +90,9 @@ class EdgeSettings(Section):
     admin: Admin = Field(Admin(), description="Health and metrics.")
     core: Core = Field(Core(), description="The cloud core (mutual TLS 1.3).")
     limits: Limits = Field(Limits(), description="What the edge takes before it says 429.")
+    local_model: LocalModel = Field(
+        LocalModel(), description="The small language model at the edge, for companies whose tenant.toml uses it."
+    )
     log: Log = Field(Log(), description="JSON lines on standard error; never a customer's words.")
     tenants: Mapping[TenantId, TenantSettings] = Field(
         default_factory=dict,

@@ -1,7 +1,7 @@
-"""A tenant's content folder: tenant.toml, rules/, faq.yaml, intents.jsonl and tools/, read and checked as one."""
+"""A tenant's content: tenant.toml, rules/, FAQ, intents, moderation and tools/, read and checked as one."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,10 +10,14 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, RootModel, ValidationError, model_validator
 
 from nearside.errors import ContentError
+from nearside.faq_csv import checked, read_rows
 from nearside.hours import BusinessHours
+from nearside.moderation import MODERATION_FILE, Moderation, load_moderation
+from nearside.nearest import Example
 from nearside.operator_files import (
     Lang,
     OperatorFile,
+    Source,
     Written,
     explanation,
     nearest,
@@ -24,7 +28,15 @@ from nearside.rules.schema import Arguments
 from nearside.tenant_toml import TENANT_FILE, TenantSettings, load_tenant_settings
 from nearside.tools import HttpRequest, Tool, load_tools
 
-FAQ_FILE, INTENTS_FILE, RULES_FOLDER, TOOLS_FOLDER = "faq.yaml", "intents.jsonl", "rules", "tools"
+FAQ_FILE, FAQ_TABLE, INTENTS_FILE, RULES_FOLDER, TOOLS_FOLDER = (
+    "faq.yaml",
+    "faq.csv",
+    "intents.jsonl",
+    "rules",
+    "tools",
+)
+FAQ, INTENT, OUT_OF_SCOPE = "faq:", "intent:", "oos"
+"""How the labels of examples begin, and the intent of what the company has no answer to."""
 EXAMPLE_LIMIT = 500
 """Characters of a question, variant or intent example."""
 
@@ -66,15 +78,26 @@ class IntentExample(Written):
 
 @dataclass(frozen=True, slots=True)
 class TenantContent:
-    folder: Path
+    folder: Source
     settings: TenantSettings
     hours: BusinessHours
     rules: RuleBook
     faq: tuple[FaqEntry, ...]
     intents: tuple[IntentExample, ...]
+    moderation: Moderation
     tools: Mapping[str, Tool]
     variables: Mapping[str, str]
     secret_files: Mapping[str, Path]
+
+    def examples(self) -> list[Example]:
+        """What its FAQ and intents are known by, labelled `faq:ID` and `intent:NAME`."""
+        examples = [
+            Example(FAQ + entry.id, text, lang)
+            for entry in self.faq
+            for lang, written in entry.texts().items()
+            for text in (written.question, *written.variants)
+        ]
+        return examples + [Example(INTENT + example.intent, example.text, "") for example in self.intents]
 
 
 FORMATS: Mapping[str, type[Written] | type[FaqFile]] = {
@@ -82,6 +105,7 @@ FORMATS: Mapping[str, type[Written] | type[FaqFile]] = {
     "rules": RulesFile,
     "faq": FaqFile,
     "intent": IntentExample,
+    "moderation": Moderation,
     "tool": Tool,
 }
 
@@ -96,7 +120,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:
 
 
 def load_tenant_content(
-    folder: Path, *, variables: Mapping[str, str] | None = None, secret_files: Mapping[str, Path] | None = None
+    folder: Source, *, variables: Mapping[str, str] | None = None, secret_files: Mapping[str, Path] | None = None
 ) -> TenantContent:
     """Read and check everything; the arguments replace single entries of `[tools.variables]` and `[tools.secrets]`.
 
@@ -106,25 +130,46 @@ def load_tenant_content(
     tools = load_tools(folder / TOOLS_FOLDER)
     rules = load_rules(folder / RULES_FOLDER)
     intents = load_intents(folder / INTENTS_FILE)
-    written = {name: folder / path for name, path in settings.tools.secrets.items()}
+    written = {name: Path(str(folder)) / path for name, path in settings.tools.secrets.items()}
     content = TenantContent(
         folder=folder,
         settings=settings,
         hours=BusinessHours(settings.hours, ZoneInfo(settings.timezone)),
         rules=rules,
-        faq=load_faq(folder / FAQ_FILE),
+        faq=load_all_faq(folder),
         intents=intents,
+        moderation=load_moderation(folder / MODERATION_FILE),
         tools=tools,
         variables={**settings.tools.variables, **(variables or {})},
         secret_files={**written, **(secret_files or {})},
     )
     _check_tools(content)
+    _check_moderation(content)
     for rule in rules:
         _check_rule(rule, content)
     return content
 
 
-def load_faq(path: Path) -> tuple[FaqEntry, ...]:
+def load_all_faq(folder: Source) -> tuple[FaqEntry, ...]:
+    """Those of faq.yaml, then those of faq.csv. Raises ContentError."""
+    entries = load_faq(folder / FAQ_FILE)
+    return entries + load_faq_table(folder / FAQ_TABLE, {entry.id for entry in entries})
+
+
+def load_faq_table(path: Source, taken: Collection[str] = ()) -> tuple[FaqEntry, ...]:
+    """`taken`: ids that are in use. Raises ContentError."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in read_rows(path) if path.exists() else ():
+        entry = found.setdefault(row.id, {"id": row.id})
+        if row.lang in entry or row.id in taken:
+            hint = "rename one, or write both questions into one row"
+            raise ContentError(f"a second entry is called {row.id[:64]}", where=row.place, hint=hint)
+        entry[row.lang] = row.text
+        checked(FaqEntry, entry, row.place)
+    return tuple(FaqEntry.model_validate(entry) for entry in found.values())
+
+
+def load_faq(path: Source) -> tuple[FaqEntry, ...]:
     if not path.exists():
         return ()
     file = OperatorFile(path)
@@ -137,7 +182,7 @@ def load_faq(path: Path) -> tuple[FaqEntry, ...]:
     return entries
 
 
-def load_intents(path: Path) -> tuple[IntentExample, ...]:
+def load_intents(path: Source) -> tuple[IntentExample, ...]:
     if not path.exists():
         return ()
     examples = []
@@ -164,6 +209,13 @@ def _check_tools(content: TenantContent) -> None:
         _check_request("request", tool, tool.request, content, tool.where)
         if tool.outcome:
             _check_request("outcome", tool, tool.outcome.request, content, tool.outcome.where)
+
+
+def _check_moderation(content: TenantContent) -> None:
+    hands_over = any(listed.action == "handoff" for listed in content.moderation.incoming)
+    if hands_over and content.rules.handoff is None:
+        hint = "give one handoff rule `default: true`, or block instead"
+        raise ContentError("no rule says how to hand over", where=f"{content.folder / MODERATION_FILE}:1", hint=hint)
 
 
 def _check_request(part: str, tool: Tool, request: HttpRequest, content: TenantContent, where: str) -> None:

@@ -5,6 +5,7 @@ NearsideError
 ├── ContentError       a file an operator wrote is wrong (`where` is path:line)
 ├── StorageError       the store refuses (full, read-only, locked, newer schema, wrong key)
 ├── ModelError         a model file is missing or altered
+├── PackError          a pack is damaged, another company's or of a newer release
 ├── ToolError          a tool call failed
 ├── DeliveryError      a channel could not bring a reply to its customer
 ├── UplinkError        the core could not take or finish a turn (carries a Reason)
@@ -38,6 +39,10 @@ class StorageError(NearsideError):
 
 
 class ModelError(NearsideError):
+    pass
+
+
+class PackError(NearsideError):
     pass
 
 

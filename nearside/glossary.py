@@ -4,6 +4,7 @@ The encoder reads English only. A few hundred words carry most of what customers
 rendering is enough to compare meanings; it is never shown to anybody.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,11 @@ def render(text: str) -> Rendering:
         " ".join(part for part, _ in parts),
         sum(len(part) for part, known in parts if not known),
     )
+
+
+def entries() -> Mapping[str, str]:
+    """English by Chinese word."""
+    return _glossary()
 
 
 def _render_chinese(run: str) -> list[tuple[str, bool]]:

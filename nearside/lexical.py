@@ -71,6 +71,8 @@ def _normalise_word(word: str) -> str:
 
 
 def _normalise(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return " ".join(text.lower().replace("`", "'").split())
     text = text.encode("utf-8", "ignore").decode("utf-8")
     for _ in range(_FOLD_LIMIT):  # folding can create what folds again; two rounds settle almost everything
         folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())

@@ -6,6 +6,7 @@ from hashlib import sha256
 from itertools import pairwise
 from math import log1p
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from nearside.vectors import encode_cached, read_weights, write_weights
 
 Floats = NDArray[np.float32]
 
-_UNKNOWN_LIMIT = 0.5  # above it a vector says nothing about its text
+UNKNOWN_LIMIT = 0.5  # above it a vector says nothing about its text
 _MEANING, _WORDS, _WORDING = np.float32(0.7), np.float32(0.15), np.float32(0.15)
 
 
@@ -39,6 +40,22 @@ class Match:
     """How probable it is that `label` is meant, 0 to 1."""
     text: str
     """The nearest example of the label."""
+
+
+class Index(Protocol):
+    """What a text is looked up in; every confidence is the probability of being right."""
+
+    def at_once(self, text: str) -> list[Match] | None:
+        """In microseconds, best first; None where the encoder has to be asked."""
+        ...
+
+    def reading(self, text: str) -> str:
+        """What the encoder has to read of it."""
+        ...
+
+    def look_up(self, text: str, encoding: Encoding, limit: int) -> list[Match]:
+        """Best first; `encoding` is that of what is to be read of `text`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +105,27 @@ class NearestIndex:
 
     def query(self, text: str, encoding: Encoding | None = None, limit: int = 3) -> list[Match]:
         """The best labels, best first. `encoding` is that of `text`, where it is known."""
-        question = self._spelling.repair(question_of(text))
+        question = self._question(text)
         if encoding is None or question != text:
             encoding = self._encoder.encode(question)
+        return self._matches(text, question, encoding, limit)
+
+    def at_once(self, text: str) -> list[Match] | None:
+        """Nothing is sure before the encoder has read it."""
+        return None
+
+    def reading(self, text: str) -> str:
+        """The question in `text`, which is what `look_up` wants the encoding of."""
+        return self._question(text)
+
+    def look_up(self, text: str, encoding: Encoding, limit: int = 3) -> list[Match]:
+        """As `query`."""
+        return self._matches(text, self._question(text), encoding, limit)
+
+    def _question(self, text: str) -> str:
+        return self._spelling.repair(question_of(text))
+
+    def _matches(self, text: str, question: str, encoding: Encoding, limit: int) -> list[Match]:
         weights = _weights(question, encoding)
         same, sure = self._same(text, question)
         matches = []
@@ -172,7 +207,7 @@ class NearestIndex:
 
 
 def _weights(text: str, encoding: Encoding) -> Sequence[float]:
-    if encoding.unknown_share > _UNKNOWN_LIMIT:
+    if encoding.unknown_share > UNKNOWN_LIMIT:
         return WEIGHTS["unread"]
     return WEIGHTS[language_of(text)]
 
@@ -185,7 +220,7 @@ def _grams(question: str, terms: Sequence[str]) -> list[str]:
 
 def _readable(encoding: Encoding) -> Floats:
     """What the model could not read is zero, so that it resembles nothing."""
-    return encoding.vector if encoding.unknown_share <= _UNKNOWN_LIMIT else np.zeros_like(encoding.vector)
+    return encoding.vector if encoding.unknown_share <= UNKNOWN_LIMIT else np.zeros_like(encoding.vector)
 
 
 def _groups(labels: Sequence[str]) -> list[range]:

@@ -6,9 +6,8 @@ until a model reads them, and anchors, tags and keys written twice are errors.
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, BinaryIO, Literal, Protocol, TypeVar
 
 import yaml
 from pydantic import (
@@ -30,6 +29,20 @@ FILE_LIMIT_BYTES = 4 * 1024 * 1024
 DEPTH_LIMIT = 40
 
 Place = tuple[str | int, ...]
+
+
+class Source(Protocol):
+    """A file or folder that an operator wrote: a Path, or the same in a pack. `str()` says where it is."""
+
+    @property
+    def name(self) -> str: ...
+    def __truediv__(self, name: str, /) -> "Source": ...
+    def exists(self) -> bool: ...
+    def is_file(self) -> bool: ...
+    def iterdir(self) -> "Iterator[Source]": ...
+    def open(self, mode: Literal["rb"], /) -> BinaryIO: ...
+
+
 M = TypeVar("M", bound=BaseModel)
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -37,6 +50,7 @@ _PLAIN_TAGS = {
     f"tag:yaml.org,2002:{name}"
     for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq", "merge", "value")
 }
+_YAML_NAME = re.compile(r"\.y.*ml\Z", re.DOTALL)
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"[-+]?[0-9]{1,17}\.[0-9]{1,17}")
 _WANTS_QUOTES = re.compile(
@@ -156,7 +170,7 @@ def nearest(word: str, known: Iterable[str], or_else: str = "remove it") -> str:
 class OperatorFile:
     """One file's content and the line each part of it stands on."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Source) -> None:
         self.path = path
         self._lines: dict[Place, int] = {}
         self.data = self._read()
@@ -259,11 +273,25 @@ def _scalar(node: Any) -> Any:
     return float(text) if _FLOAT.fullmatch(text) else text
 
 
-def read_text(path: Path) -> str:
+def yaml_files(folder: Source) -> list[Source]:
+    """Those right in a folder, by name; none where it is not there."""
     try:
-        if path.stat().st_size > FILE_LIMIT_BYTES:
+        found = list(folder.iterdir())
+    except OSError:
+        return []
+    return sorted(
+        (file for file in found if _YAML_NAME.search(file.name) and file.is_file()), key=lambda file: file.name
+    )
+
+
+def read_text(path: Source) -> str:
+    """Raises ContentError."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(FILE_LIMIT_BYTES + 1)
+        if len(content) > FILE_LIMIT_BYTES:
             raise ContentError("larger than 4 MiB", where=f"{path}:1", hint="split it")
-        return path.read_text(encoding="utf-8")
+        return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         raise ContentError(f"cannot be read: {error.strerror}", where=f"{path}:1") from None
     except UnicodeDecodeError:

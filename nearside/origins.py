@@ -33,6 +33,8 @@ class Reason(StrEnum):
     # core
     GROUNDED = "grounded"  # every sentence stands in a cited passage or tool result
     NO_EVIDENCE = "no_evidence"  # the knowledge base has no answer, and the core says so
+    # edge_model
+    GENERATED = "generated"  # the edge's own model, every sentence stands in an approved answer
     # agent
     HUMAN = "human"
     # fallback, and why the rungs above it did not answer
@@ -42,5 +44,6 @@ class Reason(StrEnum):
     CORE_REFUSED = "core_refused"  # the core knows neither this edge nor this tenant
     CIRCUIT_OPEN = "circuit_open"
     ENGINE_FAILED = "engine_failed"
+    PRIVACY_BLOCKED = "privacy_blocked"  # it holds personal data that the company lets nobody else see
     TURN_FAILED = "turn_failed"  # a step at the edge broke
     EXPIRED = "expired"  # a deferred turn was not answered in time

@@ -41,10 +41,16 @@ def _folded(word: str) -> str:
 
 
 @cache
-def elsewhere() -> frozenset[str]:
-    """Stems of the nouns that make a question one for somebody else."""
+def elsewhere_nouns() -> tuple[str, ...]:
+    """The nouns that make a question one for somebody else."""
     lines = _ELSEWHERE_FILE.read_text(encoding="utf-8").splitlines()
-    return frozenset(stem(word) for line in lines if not line.startswith("#") for word in line.split())
+    return tuple(word for line in lines if not line.startswith("#") for word in line.split())
+
+
+@cache
+def elsewhere() -> frozenset[str]:
+    """Their stems."""
+    return frozenset(map(stem, elsewhere_nouns()))
 
 
 class Postings:

@@ -33,7 +33,7 @@ def relocated(text: str, values: Mapping[Key, str], defaults: BaseModel | None =
         is_right = tomllib.loads(edited) == wanted
     except tomllib.TOMLDecodeError:
         is_right = False
-    return edited if is_right else _written(wanted)
+    return edited if is_right else as_toml(wanted)
 
 
 def _edited(text: str, changes: Mapping[Key, str]) -> str:
@@ -79,7 +79,8 @@ def _put(data: dict[str, Any], key: Key, value: str) -> None:
     data[key[-1]] = value
 
 
-def _written(data: Mapping[str, Any]) -> str:
+def as_toml(data: Mapping[str, Any]) -> str:
+    """Without comments; dates become texts."""
     sections = {key: value for key, value in data.items() if isinstance(value, Mapping)}
     lines = [f"{_key(key)} = {_toml(value)}" for key, value in data.items() if key not in sections]
     for name, section in sections.items():

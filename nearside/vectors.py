@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nearside.encoder import DIMENSIONS, Encoding, TextEncoder
+from nearside.encoder import DIMENSIONS, FEATURES, Encoding, TextEncoder
 
 Floats = NDArray[np.float32]
 
@@ -54,26 +54,34 @@ def _key(text: str, encoder: TextEncoder) -> str:
 def _read(cache: Path) -> dict[str, Encoding]:
     try:
         with cache.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            keys, vectors, unknown = stored["keys"], stored["vectors"], stored["unknown"]
-        sound = (
-            vectors.dtype == np.float32
-            and vectors.shape == (len(keys), DIMENSIONS)
-            and unknown.shape == (len(keys),)
-            and bool(np.all(np.abs(np.linalg.norm(vectors, axis=1) - 1) < 1e-3))
-        )
+            keys, vectors, unknown, features = (stored[name] for name in ("keys", "vectors", "unknown", "features"))
     except _DAMAGED:
         return {}
-    if not sound:
+    if unknown.shape != (len(keys),) or not (
+        _are_unit(vectors, (len(keys), DIMENSIONS), np.float32)
+        and _are_unit(features, (len(keys), FEATURES), np.float16)
+    ):
         return {}
-    return {str(key): Encoding(vector, float(u)) for key, vector, u in zip(keys, vectors, unknown, strict=True)}
+    rows = zip(keys, vectors, unknown, features.astype(np.float32), strict=True)
+    return {str(key): Encoding(vector, float(share), layers) for key, vector, share, layers in rows}
+
+
+def _are_unit(rows: NDArray[Any], shape: tuple[int, int], dtype: type[np.floating[Any]]) -> bool:
+    if rows.shape != shape or rows.dtype != dtype:
+        return False
+    lengths = np.linalg.norm(rows.astype(np.float32), axis=1)
+    return bool(np.all(np.abs(lengths - 1) < 1e-3))
 
 
 def _write(cache: Path, encodings: dict[str, Encoding]) -> None:
+    """The features rounded to 16 bits: their cosine to the whole ones is 0.9999999."""
+    found = encodings.values()
     _save(
         cache,
         keys=np.array(list(encodings), dtype="U64"),
-        vectors=np.array([encoding.vector for encoding in encodings.values()], dtype=np.float32),
-        unknown=np.array([encoding.unknown_share for encoding in encodings.values()]),
+        vectors=np.array([encoding.vector for encoding in found], dtype=np.float32).reshape(-1, DIMENSIONS),
+        unknown=np.array([encoding.unknown_share for encoding in found]),
+        features=np.array([encoding.features for encoding in found], dtype=np.float16).reshape(-1, FEATURES),
     )
 
 

@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 kind=$1
 python=${PYTHON:-python3}
 log=.venv/pip-$kind.log
+sources=llama-cpp-python # there are no wheels of these
 
 fail() { printf 'nearside: %s\n' "$*" >&2; exit 1; }
 key() { cat "requirements/$1.txt" pyproject.toml <(pwd -P) | sha256sum | cut -c1-16; }
@@ -34,7 +35,7 @@ make_venv() {
 
 count_packages() {
   local line count=0 total
-  total=$(grep -cE '^[A-Za-z0-9._-]+==[^;]*$' "requirements/$kind.txt")
+  total=$(grep -cE '^[A-Za-z0-9._-]+==[^;]*$' .venv/.wheels.txt)
   while IFS= read -r line; do
     printf '%s\n' "$line" >>"$log"
     case $line in Collecting* | 'Requirement already'*) count=$((count + 1)) ;; 'Installing collected'*) count=$total ;; esac
@@ -43,12 +44,45 @@ count_packages() {
   if [ -t 1 ]; then printf '\n'; fi
 }
 
+pip_install() { .venv/bin/python -m pip install --require-hashes --no-deps --progress-bar off "$@" 2>&1; }
+
+# Those of the lock file that come as source alone, or all the others: `locked_packages only|but`.
+locked_packages() {
+  awk -v wanted="$1" -v sources="^($sources)==" '/^[A-Za-z0-9]/ { is = ($0 ~ sources) } is == (wanted == "only")' \
+    "requirements/$kind.txt"
+}
+
+count_objects() {
+  local line shown=
+  while IFS= read -r line; do
+    printf '%s\n' "$line" >>"$log"
+    [[ $line =~ \[([0-9]+)/([0-9]+)\] ]] || continue
+    if [ -t 1 ]; then printf '\r  %d/%d ' "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"; shown=1; fi
+  done
+  if [ -n "$shown" ]; then printf '\n'; fi
+}
+
+compile_packages() {
+  local name version
+  locked_packages only >.venv/.sources.txt
+  [ -s .venv/.sources.txt ] || return 0
+  IFS== read -r name _ version <<<"$(sed -n '1s/ .*//p' .venv/.sources.txt)"
+  if ! .venv/bin/python -m pip cache list "${name//-/_}" 2>/dev/null | grep -q -- "-$version-"; then
+    command -v "${CXX:-c++}" >/dev/null || command -v g++ >/dev/null ||
+      fail "$name has to be compiled and there is no C++ compiler: install one (Debian: apt install g++)"
+    printf 'compiling %s, about ten minutes the first time, cached afterwards\n' "$name"
+  fi
+  PATH="$PWD/.venv/bin:$PATH" pip_install --verbose --no-build-isolation -r .venv/.sources.txt | count_objects ||
+    fail "$name not compiled: $(grep -m1 -iE 'error:|fatal' "$log" || tail -n1 "$log") (all of it: $log)"
+}
+
 install_packages() {
   : >"$log"
   [ -t 1 ] || printf 'packages from requirements/%s.txt\n' "$kind"
-  .venv/bin/python -m pip install --require-hashes --only-binary :all: --no-deps --progress-bar off \
-    -r "requirements/$kind.txt" 2>&1 | count_packages ||
+  locked_packages but >.venv/.wheels.txt
+  pip_install --only-binary :all: -r .venv/.wheels.txt | count_packages ||
     fail "packages not installed: $(grep -m1 '^ERROR' "$log" || tail -n1 "$log") (all of it: $log)"
+  compile_packages
   .venv/bin/python -m pip install --no-index --no-deps --no-build-isolation -e . >>"$log" 2>&1 ||
     fail "the project itself was not installed: see $log"
 }

@@ -1,6 +1,5 @@
 """What a question asks for: its own content words, and in a follow-up the topic of the turns before."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -10,22 +9,17 @@ from typing import NamedTuple
 from cloud_core.knowledge.everyday import EVERYDAY
 from cloud_core.knowledge.synonyms import variants_of
 from cloud_core.messages import HistoryItem, Role
-from nearside.lexical import content_words, has_cjk, is_stop_word, normalise, search_terms
+from nearside.following import is_follow_up, telling_words
+from nearside.lexical import has_cjk, search_terms
 
 CARRIED_WEIGHT = 0.4
 EVERYDAY_WEIGHT = 0.4
 LOOSE_NUMBER_WEIGHT = 1.0
 _LEAST_TERMS, _MOST_TERMS, _MOST_SCORED = 2, 24, 4_000
-_FEW_WORDS = 3
 _ORDINARY = 10
 _TURNS_CARRIED = 2
 _MOST_CARRIED = 6
-_FOLLOW_UP = re.compile(
-    r"(?:and|but|or|so|also|then|what about|how about|what if|is it|does it|can it|do they|are they|and for)\b"
-    r"|那|还有|另外|如果|要是|它|这个|这款|那么"
-)
 _ATTACHED = "能要会可有的了吗呢请想让是在和吧啊"
-_POINTING = re.compile(r"\b(?:it|its|they|them|that one|this one|those|these)\b|它|这个|这款|那款|这种|那种")
 
 
 class Term(NamedTuple):
@@ -48,21 +42,15 @@ class Query:
 
 
 def understand(text: str, history: Sequence[HistoryItem] = ()) -> Query:
-    words = _telling_words(text)
+    words = telling_words(text)
     search = tuple(dict.fromkeys(search_terms(text)))
-    if not _is_follow_up(text, words):
+    if not is_follow_up(text, words):
         return Query(text, words, search)
     turns = [item.text for item in history if item.role is Role.CUSTOMER and item.text != text]
-    topic = [word for turn in reversed(turns[-_TURNS_CARRIED:]) for word in _telling_words(turn)]
+    topic = [word for turn in reversed(turns[-_TURNS_CARRIED:]) for word in telling_words(turn)]
     carried_words = tuple(islice((word for word in dict.fromkeys(topic) if word not in words), _MOST_CARRIED))
     carried = tuple(dict.fromkeys(term for word in carried_words for term in search_terms(word)))
     return Query(text, words, search, carried_words, tuple(term for term in carried if term not in search))
-
-
-def _telling_words(text: str) -> tuple[str, ...]:
-    """Segmentation also makes words of two stop words, such as 那有."""
-    telling = (word for word in content_words(text) if not (has_cjk(word) and all(map(is_stop_word, word))))
-    return tuple(dict.fromkeys(telling))
 
 
 def weigh(query: Query, passages: int, frequencies: Mapping[str, int]) -> list[Term]:
@@ -105,8 +93,3 @@ def rarest(terms: Sequence[str], frequencies: Mapping[str, int]) -> list[str]:
         chosen.append(term)
         passages += frequency
     return chosen
-
-
-def _is_follow_up(text: str, words: Sequence[str]) -> bool:
-    folded = normalise(text)
-    return len(words) < _FEW_WORDS or _FOLLOW_UP.match(folded) is not None or _POINTING.search(folded) is not None

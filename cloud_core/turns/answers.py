@@ -41,5 +41,9 @@ class Draft:
             citations=tuple(self.citations) if grounded or honest else (),
             knowledge_version=version,
             engine=engine,
-            cacheable=grounded and not question.history and MASK_SIGN not in question.text,
+            cacheable=grounded and not question.history and not self._is_personal(question),
         )
+
+    def _is_personal(self, question: Question) -> bool:
+        quotes = (f"{citation.title} {citation.quote}" for citation in self.citations)
+        return any(MASK_SIGN in text for text in (question.text, self.text, *quotes))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cloud_core.messages import Citation, Passage, Question, Sentence
-from cloud_core.turns.facts import Fact, facts_of, unsupported
+from nearside.facts import Fact, facts_of, unsupported
 
 SPACE = re.compile(r"\s+")
 

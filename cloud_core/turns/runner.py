@@ -88,7 +88,7 @@ class Turns:
     async def run(
         self, tenant: Tenant, turn_id: str, question: Question, deadline_at: float
     ) -> AsyncGenerator[Delta | Answer]:
-        """Deltas, then one `Answer`; a turn that was answered before yields its first answer only.
+        """Deltas, then one `Answer`; a turn that was answered before yields its first answer only, not cacheable.
 
         `deadline_at` is in seconds of `time.monotonic()`; past it, DeadlineExceeded. Raises Forgotten where the turn
         was erased. To be closed by the caller.
@@ -98,7 +98,7 @@ class Turns:
         if claim.forgotten:
             raise Forgotten(FORGOTTEN)
         if claim.answer:
-            yield ANSWERS.validate_json(claim.answer)
+            yield replace(ANSWERS.validate_json(claim.answer), cacheable=False)  # the documents may be others by now
             return
         async with (
             _held(claims, turn_id, claim.holder) as hold,

@@ -40,7 +40,7 @@ class Company:
             await together(self._prepare_core(), self._prepare_edge())
             await self._add_tenant()
             await together(self._issue_link(), self._add_api_key())
-        await self._add_documents()
+        await together(self._add_documents(), self._add_pack())
         core, edge, _ = await together(self._start_core(children), self._start_edge(children), shop)
         write_private(self._places.env, self._env(core, edge))
 
@@ -51,7 +51,7 @@ class Company:
     async def _prepare_core(self) -> None:
         core, ports = self._places.core, self._ports
         if not (core / "core.toml").exists():
-            self._memory.forget("core", "tenant", "link", "documents")
+            self._memory.forget("core", "tenant", "link", "documents", "pack")
         await self._weekly("core", "cloud-core", "init", core)
         set_keys(
             core / "core.toml",
@@ -66,7 +66,7 @@ class Company:
     async def _prepare_edge(self) -> None:
         edge, ports = self._places.edge, self._ports
         if not (edge / "edge.toml").exists():
-            self._memory.forget("edge", "link", "api_key")
+            self._memory.forget("edge", "link", "api_key", "pack")
         await self._weekly("edge", "edge-node", "init", edge)
         self._places.lay_out_content(f"http://127.0.0.1:{ports.shop}")
         set_keys(
@@ -106,6 +106,17 @@ class Company:
             with self._board.step("documents into the knowledge base"):
                 await self._run("cloud-core", "kb", "add", "--tenant", TENANT, folder)
             self._memory.put("documents", print_now)
+
+    async def _add_pack(self) -> None:
+        print_now = self._places.pack_fingerprint()
+        if self._memory.get("pack") != print_now:
+            with self._board.step("answers into a pack"):
+                content = self._places.content
+                told = await self._run(
+                    "cloud-core", "pack", "build", "--tenant", TENANT, "--content", content, "--json"
+                )
+                await self._run("edge-node", "pack", "install", json.loads(told)["file"], "--tenant", TENANT)
+            self._memory.put("pack", print_now)
 
     async def _start_shop(self, children: Children) -> None:
         with self._board.step("shop API"):

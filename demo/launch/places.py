@@ -10,6 +10,9 @@ from typing import Any
 from demo.launch.tomledit import with_keys, write_private
 
 LINKED = ("rules", "tools", "documents", "faq.yaml", "intents.jsonl")
+PACKED = ("rules", "tools", "faq.yaml", "intents.jsonl", "tenant.toml")
+MAKERS = ("nearside", "cloud_core/packs", "cloud_core/tuning")
+"""Whose programs make a pack: after a change of theirs it is made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,11 @@ class Places:
         tenant = self.content / "tenant.toml"
         write_private(tenant, with_keys(text, tenant, {"tools.variables.shop_url": shop_url}))
 
+    def pack_fingerprint(self) -> str:
+        """Changes with what a pack is made of, and with what makes it."""
+        paths = [*(self.root / "demo" / name for name in PACKED), *(self.root / name for name in MAKERS)]
+        return hashlib.sha256("".join(map(fingerprint, paths)).encode()).hexdigest()
+
     def company_name(self) -> str:
         name: str = tomllib.loads((self.root / "demo" / "tenant.toml").read_text(encoding="utf-8"))["name"]["en"]
         return name
@@ -91,8 +99,11 @@ class Memory:
         write_private(self._file, json.dumps(self._done, indent=1) + "\n")
 
 
-def fingerprint(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+def fingerprint(path: Path) -> str:
+    """Of a file, or of all below a folder but what Python made of it."""
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    folder, digest = path, hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"):
         digest.update(f"{file.relative_to(folder)}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 import asyncio
 import hmac
-import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any
@@ -12,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from edge_node.channels.drafts import Frame
+from edge_node.channels.drafts import Frame, to_json
 from edge_node.channels.feed import Subscription, feed_key
 from edge_node.channels.live import LiveChannel, answered
 from edge_node.messages import ACCOUNT, TEXT_LIMIT, Accept, Accepted, Conversation, Inbound, Lang, Owner, Says, Tenant
@@ -214,6 +213,5 @@ def _replied(accepted: Accepted, reply: Frame) -> Response:
 
 
 def _server_sent(frame: Frame) -> str:
-    data = json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
     identity = f"id: {frame['event_id']}\n" if "event_id" in frame else ""
-    return f"{identity}event: {frame['type']}\ndata: {data}\n\n"
+    return f"{identity}event: {frame['type']}\ndata: {to_json(frame)}\n\n"

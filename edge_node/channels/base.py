@@ -60,6 +60,14 @@ class Channel(ABC):
         """Show a sentence of a reply in the making; a channel that can't edit leaves this."""
         return
 
+    async def typing(self, tenant: Tenant, conversation: Conversation, turn_id: str) -> None:
+        """Show that an answer is being worked on, until the reply is sent; a channel that can't leaves this."""
+        return
+
+    def show(self, delivery: Delivery) -> bool:
+        """Bring a committed reply to the customer at once; False where the channel has to wait for somebody."""
+        return False
+
     @abstractmethod
     async def send(self, delivery: Delivery) -> None:
         """Bring a committed reply to the customer. Raises DeliveryError, which says whether to try again and when.

@@ -1,5 +1,6 @@
 """Answers in the making: what somebody sees who comes back while a turn runs."""
 
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from typing import Any
 
 Frame = Mapping[str, Any]
 Key = tuple[str, str, str]
+to_json: Callable[[Frame], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 QUIET_S = 90.0
 """A turn that shows nothing for so long is not shown as running any more; the widget has the same limit."""
@@ -42,11 +44,16 @@ class Drafts:
         self._clock = clock
         self._turns: dict[Key, dict[str, _Draft]] = {}
 
-    def begin(self, key: Key, turn_id: str) -> None:
-        """The turn runs, or will soon."""
-        turns = self._of(key)
-        if turn_id not in turns:
-            turns[turn_id] = _Draft(self._clock())
+    def begin(self, key: Key, turn_id: str) -> bool:
+        """The turn runs, or will soon. False where it is shown already."""
+        turns, now = self._of(key), self._clock()
+        if (draft := turns.get(turn_id)) is None:
+            turns[turn_id] = _Draft(now)
+            return True
+        was_quiet = draft.touched_at < now - QUIET_S
+        if was_quiet:
+            draft.touched_at = now
+        return was_quiet
 
     def add(self, key: Key, delta: Frame) -> None:
         self.begin(key, delta["turn_id"])

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 
 from edge_node.channels.drafts import Drafts, Frame, Key
 from edge_node.messages import Tenant
@@ -16,25 +17,46 @@ def feed_key(tenant: Tenant, channel: str, thread: str) -> Key:
 
 
 class Subscription:
+    """The frames of one conversation for one who looks at it."""
+
     def __init__(self) -> None:
-        self._frames: asyncio.Queue[Frame | None] = asyncio.Queue()
+        self._frames: deque[Frame | None] = deque()
+        self._arrival: asyncio.Future[None] | None = None
         self._is_cut_off = False
 
     async def next(self) -> Frame | None:
         """The next frame; None once the subscriber is cut off, because it was too slow or the edge stops."""
-        return await self._frames.get()
+        while not self._frames:
+            await self._some()
+        return self._frames.popleft()
+
+    async def all(self) -> Sequence[Frame | None]:
+        """What there is, at least one frame; the last is None once the subscriber is cut off."""
+        while not self._frames:
+            await self._some()
+        frames = tuple(self._frames)
+        self._frames.clear()
+        return frames
 
     def put(self, frame: Frame) -> None:
-        if self._frames.qsize() >= BEHIND:
+        if len(self._frames) >= BEHIND:
             self.cut_off()
         elif not self._is_cut_off:
-            self._frames.put_nowait(frame)
+            self._add(frame)
 
     def cut_off(self) -> None:
         self._is_cut_off = True
-        while not self._frames.empty():
-            self._frames.get_nowait()
-        self._frames.put_nowait(None)
+        self._frames.clear()
+        self._add(None)
+
+    async def _some(self) -> None:
+        self._arrival = asyncio.get_running_loop().create_future()
+        await self._arrival
+
+    def _add(self, frame: Frame | None) -> None:
+        self._frames.append(frame)
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)
 
 
 class Feed:
@@ -53,6 +75,10 @@ class Feed:
             others.discard(subscription)
             if not others:
                 del self._subscriptions[key]
+
+    def others(self, key: Key, besides: Subscription | None = None) -> bool:
+        """Whether anybody else looks at the conversation."""
+        return any(subscription is not besides for subscription in self._subscriptions.get(key, ()))
 
     def publish(self, key: Key, frame: Frame, besides: Subscription | None = None) -> None:
         for subscription in self._subscriptions.get(key, ()):

@@ -42,7 +42,8 @@ class LiveChannel(Channel):
         """A message that was committed just now, to all who look but the one that sent it."""
         key = feed_key(tenant, inbound.channel, inbound.thread)
         self.context.feed.drafts.begin(key, accepted.turn_id)
-        self.context.feed.publish(key, message_frame(accepted, inbound), besides=besides)
+        if self.context.feed.others(key, besides):
+            self.context.feed.publish(key, message_frame(accepted, inbound), besides=besides)
         self.context.feed.publish(key, typing(accepted.turn_id))
 
     async def missed(self, tenant: Tenant, conversation: Conversation, after: int) -> AsyncGenerator[Frame]:
@@ -61,6 +62,12 @@ class LiveChannel(Channel):
         """What there is to see of the turns under way."""
         return self.context.feed.drafts.frames(_key(tenant, conversation)) if owner == "bot" else []
 
+    async def typing(self, tenant: Tenant, conversation: Conversation, turn_id: str) -> None:
+        """Shown since the message was accepted, unless this turn is one of before a restart or has been quiet."""
+        key = _key(tenant, conversation)
+        if self.context.feed.drafts.begin(key, turn_id):
+            self.context.feed.publish(key, typing(turn_id))
+
     async def draft(self, tenant: Tenant, conversation: Conversation, draft: Draft) -> None:
         frame: dict[str, Any] = {
             "type": "delta",
@@ -74,6 +81,9 @@ class LiveChannel(Channel):
         self.context.feed.publish(key, frame)
 
     async def send(self, delivery: Delivery) -> None:
+        self.show(delivery)
+
+    def show(self, delivery: Delivery) -> bool:
         conversation = delivery.conversation
         key = _key(delivery.tenant, conversation)
         self.context.feed.drafts.end(key, answered(delivery.event.body))
@@ -82,6 +92,7 @@ class LiveChannel(Channel):
             if owner == "agent":
                 self.context.feed.drafts.end_all(key)
             self.context.feed.publish(key, {"type": "event", "event": "owner", "owner": owner})
+        return True
 
 
 def answered(reply: Mapping[str, Any]) -> tuple[str, ...]:

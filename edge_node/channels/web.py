@@ -3,11 +3,10 @@
 import asyncio
 import contextlib
 import hmac
-import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
@@ -15,13 +14,14 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from edge_node.channels.drafts import Frame
+from edge_node.channels.drafts import Frame, to_json
 from edge_node.channels.feed import Subscription, feed_key
 from edge_node.channels.live import LiveChannel, prefix
 from edge_node.messages import ACCOUNT, TEXT_LIMIT, Accept, Inbound, Lang, Says, Tenant
 from edge_node.web.problems import problem
 from edge_node.web.widget import chat_page, chat_page_policy, widget_etag, widget_source
 from nearside.errors import Refused
+from nearside.http_server import send_texts
 
 HELLO_WITHIN_S = 10.0
 BAD_FRAME, BAD_TOKEN, UNKNOWN_TENANT, NO_HELLO = 4400, 4401, 4404, 4408
@@ -114,7 +114,7 @@ class Channel(LiveChannel):
                 raise BadFrame(BAD_TOKEN, "this token does not open that conversation")
             with self.context.feed.subscribe(feed_key(tenant, self.kind, thread)) as subscription:
                 session = _Session(tenant, thread, hello.lang, subscription, hello.after)
-                await websocket.send_text(_json(self._welcome(session, resumed)))
+                await websocket.send_text(to_json(self._welcome(session, resumed)))
                 await self._catch_up(websocket, session)
                 await self._talk(websocket, session, accept)
         except Refused as error:
@@ -153,12 +153,12 @@ class Channel(LiveChannel):
             conversation, owner = known
             async with contextlib.aclosing(self.missed(session.tenant, conversation, session.seen)) as missed:
                 async for frame in missed:
-                    await websocket.send_text(_json(frame))
+                    await websocket.send_text(to_json(frame))
                     session.seen = frame["event_id"]
-            await websocket.send_text(_json({"type": "event", "event": "owner", "owner": owner}))
+            await websocket.send_text(to_json({"type": "event", "event": "owner", "owner": owner}))
         await websocket.send_text('{"type":"event","event":"caught_up"}')
         for frame in self.running(session.tenant, *known) if known else ():
-            await websocket.send_text(_json(frame))
+            await websocket.send_text(to_json(frame))
 
     async def _talk(self, websocket: WebSocket, session: _Session, accept: Accept) -> None:
         """Until one side ends: reads messages here, writes frames from a task of its own."""
@@ -205,11 +205,16 @@ class Channel(LiveChannel):
 
 async def _write(websocket: WebSocket, session: _Session) -> None:
     with contextlib.suppress(WebSocketDisconnect):
-        while (frame := await session.subscription.next()) is not None:
-            is_logged = frame["type"] in ("message", "reply")
-            if not (is_logged and frame["event_id"] <= session.seen):
-                await websocket.send_text(_json(frame))
+        is_cut_off = False
+        while not is_cut_off:
+            frames = await session.subscription.all()
+            is_cut_off = frames[-1] is None
+            await send_texts(websocket, [to_json(frame) for frame in frames if frame and not _was_seen(session, frame)])
         await websocket.close(TRY_AGAIN, "come back and catch up")
+
+
+def _was_seen(session: _Session, frame: Frame) -> bool:
+    return frame["type"] in ("message", "reply") and frame["event_id"] <= session.seen
 
 
 async def _hello(websocket: WebSocket) -> Hello:
@@ -245,7 +250,3 @@ def _page_lang(request: Request, tenant: Tenant) -> Lang:
         if wanted.lower().startswith(lang):
             return lang
     return tenant.default_lang
-
-
-def _json(frame: Any) -> str:
-    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))

@@ -2,7 +2,24 @@
 
 from typing import NoReturn
 
-from edge_node.cli import apikey, backup, chat, check, dead, forget, inbox, init, keys, outbox, restore, serve, tenant
+from edge_node.cli import (
+    apikey,
+    backup,
+    chat,
+    check,
+    dead,
+    evaluate,
+    forget,
+    inbox,
+    init,
+    keys,
+    model,
+    outbox,
+    pack,
+    restore,
+    serve,
+    tenant,
+)
 from edge_node.cli.config import FILE
 from nearside import __version__, terminal
 
@@ -21,6 +38,9 @@ app.add_typer(dead.group, name="dead")
 app.add_typer(keys.group, name="keys")
 app.add_typer(apikey.group, name="apikey")
 app.add_typer(tenant.group, name="tenant")
+app.add_typer(model.group, name="model")
+app.add_typer(pack.group, name="pack")
+app.add_typer(evaluate.group, name="evaluate")
 
 
 def main() -> NoReturn:

@@ -7,13 +7,17 @@ from edge_node import settings as edge_settings
 from edge_node.cli.config import FILE
 from edge_node.cli.link_findings import of_link
 from edge_node.cli.misnaming import misnamed
+from edge_node.cli.model_findings import of_local_model
+from edge_node.packs.answers import content_of
+from edge_node.packs.shelf import Shelf
 from edge_node.settings import EdgeSettings
 from edge_node.storage.places import DATABASE, tenant_folder
 from nearside import findings
-from nearside.content import load_tenant_content
+from nearside.content import TenantContent, load_tenant_content
 from nearside.encoder import TextEncoder
 from nearside.errors import NearsideError
 from nearside.findings import Finding
+from nearside.packs import open_pack
 from nearside.sealing import TENANT_KEY, KeyRing
 from nearside.tls import server_context
 
@@ -75,12 +79,22 @@ def _content(settings: EdgeSettings) -> Iterator[Finding]:
     for tenant_id, tenant in settings.tenants.items():
         yield from (Finding("error", f"{tenant_id}: {text}") for text in misnamed(tenant.content))
         try:
-            content = load_tenant_content(tenant.content)
+            content = _answered_from(tenant_id, tenant.content, settings)
         except NearsideError as error:
             yield Finding("error", f"{tenant_id}: {error}")
             continue
         if not content.faq and not content.rules.rules:
             text = f"{tenant_id}: no rule and no FAQ entry — {tenant.content} — the core alone would answer, write some"
             yield Finding("warning", text)
+        yield from of_local_model(tenant_id, content.settings, settings)
         for name, file in content.secret_files.items():
             yield from findings.of_secrets([file], f"write the secret {name} there, or correct [tools.secrets]")
+
+
+def _answered_from(tenant_id: str, folder: Path, settings: EdgeSettings) -> TenantContent:
+    """Of the active pack, where there is one. Raises NearsideError."""
+    shelf = Shelf(tenant_folder(settings.data, tenant_id))
+    active = shelf.state().active
+    if active is None:
+        return load_tenant_content(folder)
+    return content_of(open_pack(shelf.file(active), tenant=tenant_id), folder)

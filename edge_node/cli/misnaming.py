@@ -4,10 +4,11 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
-from nearside.content import FAQ_FILE, INTENTS_FILE, RULES_FOLDER, TOOLS_FOLDER
+from nearside.content import FAQ_FILE, FAQ_TABLE, INTENTS_FILE, RULES_FOLDER, TOOLS_FOLDER
+from nearside.moderation import MODERATION_FILE
 from nearside.tenant_toml import TENANT_FILE
 
-KNOWN = (TENANT_FILE, FAQ_FILE, INTENTS_FILE, RULES_FOLDER, TOOLS_FOLDER)
+KNOWN = (TENANT_FILE, FAQ_TABLE, FAQ_FILE, INTENTS_FILE, MODERATION_FILE, RULES_FOLDER, TOOLS_FOLDER)
 LIKENESS = 0.8
 
 

@@ -20,6 +20,7 @@ from edge_node.control.edge import Edge
 from edge_node.control.holdings import MOST_LEFT_OUT, Counts, Holdings
 from edge_node.control.operations import Arguments, Asked, operation, parsed
 from edge_node.control.pipe import Pipe
+from edge_node.packs.shelf import FOLDER, Shelf
 from edge_node.settings import EdgeSettings
 from edge_node.storage.places import DATABASE, tenant_folder
 from edge_node.storage.schema import MIGRATIONS
@@ -133,6 +134,8 @@ class _Making:
         api_keys = tenant_folder(self.edge.settings.data, tenant_id) / "api_keys.json"
         if api_keys.exists():
             archive.add_file(f"{layout.tenant_of(tenant_id)}/{api_keys.name}", api_keys)
+        for file in sorted(Shelf(tenant_folder(self.edge.settings.data, tenant_id)).files()):
+            archive.add_file(f"{layout.tenant_of(tenant_id)}/{FOLDER}/{file.name}", file)
         files = content_files(self.edge.settings.tenants[tenant_id].content)
         self.left_out += files.left_out
         for name, file in files.found.items():

@@ -20,12 +20,18 @@ CAUSES = (
 class EdgeConditions(Conditions):
     """Looked up when asked: each tenant's store says itself how it is. `control` says whether operators are heard.
 
-    `refusing`: tenants whose file does not open, and why.
+    `refusing`: tenants whose file does not open, and why. `packs`: each tenant's active version, "" without one, and
+    why it is not the one that was installed.
     """
 
-    def __init__(self, stores: Mapping[str, TenantStore], refusing: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        stores: Mapping[str, TenantStore],
+        refusing: Mapping[str, str],
+        packs: Mapping[str, tuple[str, str]] | None = None,
+    ) -> None:
         super().__init__()
-        self._stores, self._refusing = stores, refusing
+        self._stores, self._refusing, self._packs = stores, refusing, packs or {}
 
     def all(self) -> list[Condition]:
         found = {}
@@ -38,6 +44,9 @@ class EdgeConditions(Conditions):
             except StorageError as error:
                 wrong = wrong or error.what
             self.report(f"store_{tenant_id}", wrong is None, detail=cause(wrong) if wrong else "")
+        for tenant_id, (version, problem) in list(self._packs.items()):
+            detail = problem or version or "none, its folder answers"
+            self.report(f"pack_{tenant_id}", not problem, needed=False, detail=detail)
         self._look_at("dead", found, _dead, "edge-node dead list")
         self._look_at("doubtful", found, _doubtful, "edge-node outbox list")
         return super().all()

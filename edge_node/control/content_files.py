@@ -6,17 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nearside.archive import is_safe
-from nearside.content import FAQ_FILE, INTENTS_FILE, RULES_FOLDER, TOOLS_FOLDER
+from nearside.content import FAQ_FILE, FAQ_TABLE, INTENTS_FILE, RULES_FOLDER, TOOLS_FOLDER
 from nearside.errors import ContentError
+from nearside.moderation import MODERATION_FILE
 from nearside.operator_files import read_text
 from nearside.relocation import Key, relocated
-from nearside.tenant_toml import TENANT_FILE, load_tenant_settings
+from nearside.tenant_toml import TENANT_FILE, load_site_settings
 
 MOST_BYTES = 1 << 30
 MOST_FILES = 20_000
 SECRETS = "secrets-from-elsewhere"
 HISTORIES = (".git", ".hg", ".svn")
-READ_AT_START = (TENANT_FILE, FAQ_FILE, INTENTS_FILE, RULES_FOLDER, TOOLS_FOLDER)
+READ_AT_START = (TENANT_FILE, FAQ_FILE, FAQ_TABLE, INTENTS_FILE, MODERATION_FILE, RULES_FOLDER, TOOLS_FOLDER)
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ def _take_secrets(files: ContentFiles, folder: Path) -> None:
     """Those outside of the folder; the others are found in it."""
     try:
         text = read_text(folder / TENANT_FILE)
-        named = load_tenant_settings(folder / TENANT_FILE).tools.secrets
+        named = load_site_settings(folder / TENANT_FILE).tools.secrets
     except ContentError:
         return
     inside = f"{os.path.normpath(folder)}/"

@@ -1,7 +1,7 @@
 """What an operation is handed: the running edge, or the files of one that does not run."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,10 @@ from nearside.errors import SettingsError, StorageError
 from nearside.sealing import KeyRing
 
 if TYPE_CHECKING:
+    from edge_node.packs.answers import Answers
     from edge_node.turns.sender import Sender
     from edge_node.turns.turns import Turns
+    from nearside.encoder import TextEncoder
 
 Report = Callable[[Mapping[str, Any]], None]
 
@@ -27,6 +29,7 @@ def _unheard(_progress: Mapping[str, Any]) -> None:
 class Edge:
     """`stores` by tenant; `tenants`, `turns` and `sender` are there only while the edge runs.
 
+    `renew` answers a tenant's turns from something else, from the next one on; there only while the edge runs, too.
     `report` tells whoever asked how far the operation is: something that JSON can say. `held` are tenants whose
     writers an operation keeps waiting.
     """
@@ -37,8 +40,16 @@ class Edge:
     tenants: Mapping[str, Tenant] = field(default_factory=dict)
     turns: "Turns | None" = None
     sender: "Sender | None" = None
+    renew: "Callable[[str, Answers], Awaitable[None]] | None" = None
+    encoder: "TextEncoder | None" = None
     report: Report = _unheard
     held: set[str] = field(default_factory=set)
+
+    def text_encoder(self) -> "TextEncoder":
+        """That of the running edge, or one for a command. Raises ModelError."""
+        from nearside.encoder import TextEncoder
+
+        return self.encoder or TextEncoder()
 
     async def is_alive(self) -> bool:
         """True once every writer has had its turn; one that refuses, for want of space, lives."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from edge_node.messages import Lang, Reply, Turn
 from edge_node.responders.faq import FaqEntry
-from edge_node.responders.semantic import FAQ
+from nearside.content import FAQ
 from nearside.origins import Reason, Source
 
 APOLOGY: Mapping[Lang, str] = {

@@ -4,16 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edge_node.messages import Lang, Reply, Turn
-from edge_node.responders.semantic import FAQ
+from nearside.content import FAQ, TenantContent
 from nearside.nearest import Match
+from nearside.operator_files import LANGS
 from nearside.origins import Reason, Source
 
-CLOSE = 0.25
-"""Two entries at most this far below the threshold are offered as a question back."""
-LIKELY = 0.3
-"""An entry at most this far below the threshold answers once the core has found nothing …"""
-LIKELY_UNASKED = 0.15
-"""… and at most this far below it if the core could not be asked: what it knows might be better."""
+CLOSE = 0.5
+"""Two entries with this share of the threshold are offered as a question back."""
+LIKELY = 0.6
+"""With this share of the threshold an entry answers once the core has found nothing …"""
+LIKELY_UNASKED = 0.8
+"""… and with this one if the core could not be asked: what it knows might be better."""
+LEAST_LIKELY = 0.45
+"""However low the threshold is: less than this is rather wrong than right."""
 WORTH_SHOWING = 0.35
 SHOWN = 3
 
@@ -29,24 +32,48 @@ class FaqEntry:
     answers: Mapping[Lang, str]
 
 
-class Responder:
-    """`threshold` is the confidence at which an entry answers at once."""
+def entries_of(content: TenantContent) -> dict[str, FaqEntry]:
+    """By id; an entry written in one language answers in it for both."""
+    entries = {}
+    for entry in content.faq:
+        written = entry.texts()
+        any_written = next(iter(written.values()))
+        texts = {lang: written.get(lang, any_written) for lang in LANGS}
+        entries[entry.id] = FaqEntry(
+            entry.id,
+            {lang: text.question for lang, text in texts.items()},
+            {lang: text.answer for lang, text in texts.items()},
+        )
+    return entries
 
-    def __init__(self, entries: Mapping[str, FaqEntry], threshold: float, version: str) -> None:
+
+class Responder:
+    """`threshold` is the confidence at which an entry answers at once.
+
+    `is_calibrated`: it was measured, for a precision that somebody wants; then nothing answers below it.
+    """
+
+    def __init__(
+        self, entries: Mapping[str, FaqEntry], threshold: float, version: str, *, is_calibrated: bool = False
+    ) -> None:
         self._entries, self._threshold, self._version = entries, threshold, version
+        self._is_calibrated = is_calibrated
 
     async def answer(self, turn: Turn) -> Reply | None:
         matches = await self._matches(turn)
         if matches and matches[0].confidence >= self._threshold:
             return self._reply(turn, matches[0])
-        close = [match for match in matches if match.confidence >= self._threshold - CLOSE]
+        close = [match for match in matches if match.confidence >= self._threshold * CLOSE][:SHOWN]
         return self._ask_which(turn, close) if len(close) >= 2 else None
 
     async def likely(self, turn: Turn, *, core_was_asked: bool) -> Reply | None:
         """An entry that was not sure enough to answer at once, but is better than nothing."""
-        least = self._threshold - (LIKELY if core_was_asked else LIKELY_UNASKED)
+        share = LIKELY if core_was_asked else LIKELY_UNASKED
+        least = self._threshold if self._is_calibrated else max(LEAST_LIKELY, self._threshold * share)
         matches = await self._matches(turn)
-        return self._reply(turn, matches[0]) if matches and matches[0].confidence >= least else None
+        return (
+            self._reply(turn, matches[0]) if matches and matches[0].confidence >= min(least, self._threshold) else None
+        )
 
     async def suggest(self, turn: Turn, reply: Reply) -> Reply:
         """`reply`, which says that nothing was found, with the nearest questions that have an answer."""
@@ -64,7 +91,7 @@ class Responder:
         return Reply(answer, Source.FAQ, Reason.MATCHED, match.confidence, knowledge_version=self._version)
 
     def _ask_which(self, turn: Turn, close: Sequence[Match]) -> Reply:
-        questions = self._questions(turn, close[:SHOWN])
+        questions = self._questions(turn, close)
         text = _listed(CLARIFY[turn.lang], questions)
         return Reply(text, Source.FAQ, Reason.CLARIFY, close[0].confidence, quick_replies=questions)
 

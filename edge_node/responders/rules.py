@@ -20,6 +20,7 @@ from edge_node.responders.forms import (
 from edge_node.responders.handoffs import CountHandoff
 from edge_node.responders.scenes import CONFIRM, OFFER, PROOF, Scene, facts
 from edge_node.responders.steps import CallTool, Steps
+from nearside.errors import ContentError
 from nearside.hours import BusinessHours
 from nearside.opening import HoursView
 from nearside.origins import Reason
@@ -60,6 +61,12 @@ class Responder:
         if form is None or rule is None:
             return await self._begin_matching(scene)
         return await self._continue(scene, rule, form)
+
+    async def hand_over(self, turn: Turn) -> Reply:
+        """To an agent, by the rule that an offer of a human leads to. Raises ContentError where there is none."""
+        if (rule := self._book.handoff) is None:
+            raise ContentError("no rule hands over", hint="give one handoff rule `default: true`")
+        return await self._begin(self._scene(turn), rule)
 
     def _scene(self, turn: Turn) -> Scene:
         text, at = plain(turn.text), self._now()

@@ -40,6 +40,7 @@ def _forget_one(db: Connection, conversation_id: str, seen: Seen, at: float) -> 
     calls = db.execute(
         "DELETE FROM calls WHERE turn_id IN (SELECT turn_id FROM log WHERE conversation_id = ?)", which
     ).rowcount
+    db.execute("DELETE FROM answers WHERE turn_id IN (SELECT turn_id FROM log WHERE conversation_id = ?)", which)
     db.execute("DELETE FROM inbox WHERE turn_id IN (SELECT turn_id FROM log WHERE conversation_id = ?)", which)
     replies = db.execute("DELETE FROM log WHERE conversation_id = ? AND kind != 'message'", which).rowcount
     messages = db.execute("DELETE FROM log WHERE conversation_id = ?", which).rowcount

@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 
 from edge_node.messages import (
     Accepted,
+    Conversation,
     ConversationState,
     DeadReason,
     Inbound,
     message_body,
 )
 from edge_node.storage import ledger, log
-from edge_node.storage.records import OpenTurn, state_to_json
+from edge_node.storage.recent import Known, Recent
+from edge_node.storage.records import OpenTurn, state_from_json, state_to_json, to_json
 from edge_node.storage.seen import Seen
 from nearside.database import Connection
 from nearside.errors import Refused
@@ -21,36 +24,57 @@ from nearside.ids import new_id
 NEW_STATE = state_to_json(ConversationState())
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message with all that can be made ready before it is the file's turn; `body` is its line of the log."""
+
+    message: Inbound
+    at: float
+    turn_id: str
+    body: str
+    digest: bytes
+
+
+def arrival(message: Inbound, at: float) -> Arrival:
+    return Arrival(message, at, new_id("t"), to_json(message_body(message, at)), body_digest(message))
+
+
 def body_digest(message: Inbound) -> bytes:
     """Tells one message from another under the same id."""
     said = json.dumps([message.thread, message.customer, message.text, [*map(dict, message.attachments)]])
     return sha256(said.encode()).digest()
 
 
-def accept(db: Connection, message: Inbound, digest: bytes, seen: Seen, at: float) -> Accepted:
-    if (known := _known(db, message, digest, seen)) is not None:
-        return known
-    conversation_id, turn_id = _conversation_of(db, message, at), new_id("t")
-    event_id = log.append(db, conversation_id, turn_id, "message", message_body(message, at), at)
+def accept(db: Connection, arrival: Arrival, seen: Seen, recent: Recent) -> tuple[Accepted, Known | None]:
+    """Its conversation too, where that is not in `recent`. Raises Refused (422)."""
+    message = arrival.message
+    if (known := _known(db, arrival, seen)) is not None:
+        return known, None
+    conversation_id, looked_up = recent.conversation_id(message), None
+    if conversation_id is None:
+        looked_up = _conversation_of(db, message, arrival.at)
+        conversation_id = looked_up.conversation.id
+    event_id = log.append(db, conversation_id, arrival.turn_id, "message", arrival.body, arrival.at)
     db.execute(
         "INSERT INTO inbox (turn_id, event_id, conversation_id, channel, account, message_id, digest, lang, status,"
         " reason, attempts, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', '', 0, ?)",
         (
-            turn_id,
+            arrival.turn_id,
             event_id,
             conversation_id,
             message.channel,
             message.account,
             message.message_id,
-            digest,
+            arrival.digest,
             message.lang,
-            at,
+            arrival.at,
         ),
     )
-    return Accepted(message.message_id, turn_id, conversation_id, event_id, duplicate=False)
+    return Accepted(message.message_id, arrival.turn_id, conversation_id, event_id, duplicate=False), looked_up
 
 
-def _known(db: Connection, message: Inbound, digest: bytes, seen: Seen) -> Accepted | None:
+def _known(db: Connection, arrival: Arrival, seen: Seen) -> Accepted | None:
+    message = arrival.message
     row = db.execute(
         "SELECT turn_id, conversation_id, event_id, digest FROM inbox"
         " WHERE channel = ? AND account = ? AND message_id = ?",
@@ -58,7 +82,7 @@ def _known(db: Connection, message: Inbound, digest: bytes, seen: Seen) -> Accep
     ).fetchone()
     if row is None:
         return seen.find(db, message.channel, message.account, message.message_id)
-    if bytes(row[3]) != digest:
+    if bytes(row[3]) != arrival.digest:
         raise Refused(
             422,
             "idempotency-mismatch",
@@ -69,27 +93,23 @@ def _known(db: Connection, message: Inbound, digest: bytes, seen: Seen) -> Accep
     return Accepted(message.message_id, turn_id, conversation_id, event_id, duplicate=True)
 
 
-def _conversation_of(db: Connection, message: Inbound, at: float) -> str:
-    known = log.conversation(db, message.channel, message.account, message.thread)
-    if known:
-        return known[0].id
+def _conversation_of(db: Connection, message: Inbound, at: float) -> Known:
+    place = (message.channel, message.account, message.thread)
+    row = db.execute(
+        "SELECT id, customer, state, owner, epoch FROM conversations WHERE channel = ? AND account = ? AND thread = ?",
+        place,
+    ).fetchone()
+    if row is not None:
+        conversation_id, customer, state, owner, epoch = row
+        return Known(Conversation(conversation_id, *place, customer), state_from_json(state), owner, epoch)
     conversation_id = new_id("c")
     db.execute(
         "INSERT INTO conversations"
         " (id, channel, account, thread, customer, state, owner, epoch, created_at, updated_at)"
         " VALUES (?, ?, ?, ?, ?, ?, 'bot', 0, ?, ?)",
-        (
-            conversation_id,
-            message.channel,
-            message.account,
-            message.thread,
-            message.customer,
-            NEW_STATE,
-            at,
-            at,
-        ),
+        (conversation_id, *place, message.customer, NEW_STATE, at, at),
     )
-    return conversation_id
+    return Known(Conversation(conversation_id, *place, message.customer), ConversationState(), "bot", 0)
 
 
 def open_turns(db: Connection) -> list[OpenTurn]:

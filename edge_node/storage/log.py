@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from edge_node.messages import Conversation, Event, HistoryItem, Owner
-from edge_node.storage.records import to_json
 from nearside.database import Connection
 
 HISTORY_ITEMS = 20
 
 
-def append(db: Connection, conversation_id: str, turn_id: str, kind: str, body: Mapping[str, Any], at: float) -> int:
+def append(db: Connection, conversation_id: str, turn_id: str, kind: str, body: str, at: float) -> int:
+    """`body` is JSON. The line's id."""
     cursor = db.execute(
         "INSERT INTO log (conversation_id, turn_id, kind, body, created_at) VALUES (?, ?, ?, ?, ?)",
-        (conversation_id, turn_id, kind, to_json(body), at),
+        (conversation_id, turn_id, kind, body, at),
     )
     return cast(int, cursor.lastrowid)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from edge_node.messages import Conversation, DeadReason, Event, Reply
 from edge_node.storage import inbox, log
-from edge_node.storage.records import Ended, Unsent, reply_body, state_to_json
+from edge_node.storage.records import Ended, Unsent, state_to_json
 from nearside.database import Connection
 
 REPLIES = (
@@ -22,12 +22,16 @@ TO_SEND = (
 
 @dataclass(frozen=True, slots=True)
 class TurnEnd:
-    """How a turn ends; `merged` end with it. `parked`: it goes to the dead list though a reply goes out."""
+    """How a turn ends; `merged` end with it. `parked`: it goes to the dead list though a reply goes out.
+
+    `body` is the reply's line of the log, `text` the same as JSON.
+    """
 
     turn_id: str
     epoch: int
     reply: Reply
-    timing_ms: Mapping[str, float]
+    body: Mapping[str, Any]
+    text: str
     merged: Sequence[str] = field(default=())
     parked: DeadReason | None = None
 
@@ -48,19 +52,20 @@ def end_turn(db: Connection, end: TurnEnd, at: float) -> Ended | None:
         return None
     reply = end.reply
     epoch += reply.owner is not None and reply.owner != owner
-    body = reply_body(end.turn_id, end.merged, reply, at, end.timing_ms)
-    event_id = log.append(db, conversation.id, end.turn_id, "reply", body, at)
-    db.execute(
-        "UPDATE conversations SET state = coalesce(?, state), owner = ?, epoch = ?, updated_at = ? WHERE id = ?",
-        (state_to_json(reply.state) if reply.state else None, reply.owner or owner, epoch, at, conversation.id),
-    )
+    event_id = log.append(db, conversation.id, end.turn_id, "reply", end.text, at)
+    if reply.state or reply.owner:
+        state = state_to_json(reply.state) if reply.state else None
+        db.execute(
+            "UPDATE conversations SET state = coalesce(?, state), owner = ?, epoch = ?, updated_at = ? WHERE id = ?",
+            (state, reply.owner or owner, epoch, at, conversation.id),
+        )
     _close(db, end, at, has_calls=bool(has_calls))
     db.execute(
         "INSERT INTO outbox (event_id, conversation_id, epoch, status, reason, attempts, created_at)"
         " VALUES (?, ?, ?, 'pending', '', 0, ?)",
         (event_id, conversation.id, epoch, at),
     )
-    return Ended(conversation, Event(event_id, end.turn_id, "reply", body), epoch)
+    return Ended(conversation, Event(event_id, end.turn_id, "reply", end.body), epoch)
 
 
 def _close(db: Connection, end: TurnEnd, at: float, *, has_calls: bool) -> None:

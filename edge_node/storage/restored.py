@@ -19,6 +19,7 @@ def mark_restored(path: Path, keys: Sequence[bytes]) -> None:
         db.execute("UPDATE inbox SET restored = 1 WHERE status NOT IN ('done', 'dropped')")
         db.execute("UPDATE inbox SET status = 'doubtful' WHERE status IN ('queued', 'deferred')")
         db.execute("UPDATE outbox SET status = 'doubtful' WHERE status IN ('pending', 'sending')")
+        db.execute("DELETE FROM answers")  # the core may have learnt since what these do not know
         _skip_events(db)
         db.execute("COMMIT")
     except SqliteError as error:

@@ -120,4 +120,18 @@ def m003_second_lives(database: Database) -> None:
     database.execute("ALTER TABLE inbox ADD COLUMN restored INTEGER NOT NULL DEFAULT 0")
 
 
-MIGRATIONS: list[Migration] = [m001_initial, m002_promises, m003_second_lives]
+def m004_answers(database: Database) -> None:
+    """What the core answered, for whoever asks the same; questions stand there as keyed hashes and vectors."""
+    for statement in ANSWERS_4:
+        database.execute(statement)
+
+
+ANSWERS_4 = (
+    "CREATE TABLE answers (key BLOB PRIMARY KEY, turn_id TEXT NOT NULL, version TEXT NOT NULL,"
+    " signature BLOB NOT NULL, words BLOB NOT NULL, vector BLOB NOT NULL, answer TEXT NOT NULL,"
+    " kept_at REAL NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX answers_turn ON answers (turn_id)",
+    "CREATE INDEX answers_age ON answers (kept_at)",
+)
+
+MIGRATIONS: list[Migration] = [m001_initial, m002_promises, m003_second_lives, m004_answers]

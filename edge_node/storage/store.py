@@ -2,13 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import Container, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
-from edge_node.messages import Accepted, Conversation, DeadReason, Event, HistoryItem, Inbound, Owner, Reply
+from edge_node.messages import (
+    Accepted,
+    Conversation,
+    DeadReason,
+    Event,
+    HistoryItem,
+    Inbound,
+    KeptAnswer,
+    Owner,
+    Reply,
+)
 from edge_node.storage import (
+    answers,
     dead,
     fence,
     figures,
@@ -24,6 +34,7 @@ from edge_node.storage import (
     retention,
 )
 from edge_node.storage.reader import Reader
+from edge_node.storage.recent import Known, Recent
 from edge_node.storage.records import (
     DeadDetail,
     DeadItem,
@@ -35,6 +46,8 @@ from edge_node.storage.records import (
     OpenTurn,
     QueueRow,
     Unsent,
+    reply_body,
+    to_json,
 )
 from edge_node.storage.seen import Seen
 from edge_node.storage.writer import Writer
@@ -55,7 +68,7 @@ class TenantStore:
         self._seen = Seen(self._secrets["seen-message"], connection)
         self._writer = Writer(connection, str(path), lambda: files.open_writing(path, (self.key,))[0])
         self._reader = Reader(path, key, self._writer.suspect)
-        self._fence = fence.Fence()
+        self._fence, self._recent = fence.Fence(), Recent()
         self._file = asyncio.Lock()
         """Held by what works on the file as a whole."""
         self._rekeying: asyncio.Task[None] | None = None
@@ -85,17 +98,35 @@ class TenantStore:
         """32 bytes for one of `files.SECRETS`, the same for the life of the file."""
         return self._secrets[purpose]
 
-    async def accept(self, message: Inbound, at: float) -> Accepted:
+    async def accept(
+        self, message: Inbound, at: float, settled: Callable[[Accepted | None], None] | None = None
+    ) -> Accepted:
         """Commit the message once; the same (channel, account, message_id) again gives the first acceptance.
 
-        Raises Refused (422) if the message id was used with another body.
+        `settled` is called with it just before the caller goes on, also where that is no longer there; with None where
+        the message was not taken. Raises Refused (422) if the message id was used with another body.
         """
-        digest = inbox.body_digest(message)
-        return await self._writer.run(lambda db: inbox.accept(db, message, digest, self._seen, at))
+        arrival = inbox.arrival(message, at)
+
+        def committed(outcome: tuple[Accepted, Known | None]) -> None:
+            if outcome[1] is not None:
+                self._recent.add(outcome[1])
+
+        def settle(outcome: tuple[Accepted, Known | None] | None) -> None:
+            accepted = outcome[0] if outcome else None
+            if accepted is not None and not accepted.duplicate:
+                self._recent.take(accepted, message, at)
+            if settled is not None:
+                settled(accepted)
+
+        accepted, _ = await self._writer.run(
+            lambda db: inbox.accept(db, arrival, self._seen, self._recent), committed, settle
+        )
+        return accepted
 
     async def load(self, turn_id: str) -> LoadedTurn | None:
         """The turn with its conversation, or None if it has ended or is doubtful."""
-        return await self._reader.run(lambda db: loading.load(db, turn_id))
+        return self._recent.load(turn_id) or await self._reader.run(lambda db: loading.load(db, turn_id))
 
     async def history(self, conversation_id: str, before: int) -> tuple[HistoryItem, ...]:
         """What was said before the event `before`, oldest first; the latest items only."""
@@ -117,6 +148,7 @@ class TenantStore:
 
     async def begin_attempt(self, turn_id: str) -> int:
         """How many attempts there were with this one; 0 if the turn has ended."""
+        self._recent.let_go(turn_id)
         return await self._writer.run(lambda db: inbox.begin_attempt(db, turn_id))
 
     async def end(
@@ -135,13 +167,18 @@ class TenantStore:
         The turns `merged` end with it. `parked`: the turn goes to the dead list, though a reply goes out.
         None if the turn had ended before or its conversation changed owner meanwhile (nothing is then sent).
         """
-        end = outbox.TurnEnd(turn_id, epoch, reply, timing_ms, merged, parked)
+        body = reply_body(turn_id, merged, reply, at, timing_ms)
+        end = outbox.TurnEnd(turn_id, epoch, reply, body, to_json(body), merged, parked)
 
-        def fence_off(ended: Ended | None) -> None:
-            if ended is not None and ended.epoch != epoch:
+        def committed(ended: Ended | None) -> None:
+            if ended is None:
+                return
+            if ended.epoch != epoch:
                 self._fence.raise_to(ended.conversation.id, ended.epoch)
+            if reply.state or reply.owner:
+                self._recent.change(ended.conversation.id, state=reply.state, owner=reply.owner, epoch=ended.epoch)
 
-        return await self._writer.run(lambda db: outbox.end_turn(db, end, at), fence_off)
+        return await self._writer.run(lambda db: outbox.end_turn(db, end, at), committed)
 
     async def drop(self, turn_id: str, reason: str, at: float) -> None:
         """End a turn without a reply."""
@@ -153,14 +190,16 @@ class TenantStore:
 
     async def settle_doubtful_turns(self, idempotent: Container[str]) -> int:
         """Turns open in a restored backup are queued where their channel is idempotent; others die: how many."""
-        return await self._writer.run(lambda db: inbox.settle_doubtful(db, idempotent, time.time()))
+        return await self._writer.run(lambda db: inbox.settle_doubtful(db, idempotent, time.time()), is_slow=True)
 
     async def change_owner(self, conversation_id: str, owner: Owner, at: float) -> int:
         """The conversation's epoch from now on, the same where the owner is. No reply of an older one is sent."""
-        return await self._writer.run(
-            lambda db: fence.change_owner(db, conversation_id, owner, at),
-            partial(self._fence.raise_to, conversation_id),
-        )
+
+        def committed(epoch: int) -> None:
+            self._fence.raise_to(conversation_id, epoch)
+            self._recent.change(conversation_id, owner=owner, epoch=epoch)
+
+        return await self._writer.run(lambda db: fence.change_owner(db, conversation_id, owner, at), committed)
 
     def may_send(self, ended: Ended) -> bool:
         """False once the conversation changed owner since, or was forgotten."""
@@ -198,7 +237,7 @@ class TenantStore:
         A send under way at the stop counts as a doubt. Replies of an older epoch are dropped; those that a restored
         backup made doubtful go to the dead list, but for channels in `idempotent`.
         """
-        return await self._writer.run(lambda db: outbox.take_up(db, idempotent, time.time()))
+        return await self._writer.run(lambda db: outbox.take_up(db, idempotent, time.time()), is_slow=True)
 
     async def intend_call(
         self, turn_id: str, call_id: str, conversation_id: str, tool: str, arguments_digest: bytes, at: float
@@ -222,6 +261,21 @@ class TenantStore:
 
     async def calls(self, turn_id: str) -> list[KnownCall]:
         return await self._reader.run(lambda db: ledger.calls(db, turn_id))
+
+    def keep_answer(self, kept: KeptAnswer, before: float) -> None:
+        """Committed with the next group; those of another version, and those kept `before`, go."""
+        self._writer.post(lambda db: answers.keep(db, kept, before))
+
+    async def kept_answer(self, key: bytes) -> KeptAnswer | None:
+        return await self._reader.run(lambda db: answers.find(db, key))
+
+    async def kept_answers(self) -> list[KeptAnswer]:
+        """The oldest first."""
+        return await self._reader.run(answers.every)
+
+    def drop_answers(self, keys: Sequence[bytes] | None = None) -> None:
+        """Committed with the next group; without `keys`, all of them."""
+        self._writer.post(answers.drop_all if keys is None else lambda db: answers.drop(db, keys))
 
     async def inbox_rows(self, limit: int) -> list[QueueRow]:
         """Open turns, the oldest first."""
@@ -269,10 +323,15 @@ class TenantStore:
         """Remove every trace of the customer; what the core has of it stands in `erasures` until it is `erased`."""
 
         def job(db: Connection) -> tuple[Forgotten, list[str]]:
+            self._recent.clear()
             conversation_ids = forgetting.conversations_of(db, customer, channel)
             return forgetting.forget(db, conversation_ids, self._seen, at), conversation_ids
 
-        forgotten, _ = await self._writer.run(job, lambda outcome: self._fence.close(outcome[1]))
+        def committed(outcome: tuple[Forgotten, list[str]]) -> None:
+            self._fence.close(outcome[1])
+            self._recent.clear()
+
+        forgotten, _ = await self._writer.run(job, committed, is_slow=True)
         async with self._file:
             await self._truncate_wal()
         return forgotten
@@ -289,7 +348,12 @@ class TenantStore:
 
         Open turns, unsent replies and all that is dead stay, however old.
         """
-        return await self._writer.run(lambda db: retention.sweep(db, before, at, limit, self._seen))
+
+        def job(db: Connection) -> int:
+            self._recent.clear()
+            return retention.sweep(db, before, at, limit, self._seen)
+
+        return await self._writer.run(job, lambda _: self._recent.clear(), is_slow=True)
 
     async def snapshot(self, target: Path) -> None:
         """One moment of the file, sealed with the same key, copied while writing goes on; durable on return."""

@@ -34,6 +34,8 @@ class _Waiting:
     job: Job
     future: "asyncio.Future[Any] | None"
     committed: Callable[[Any], None] | None = None
+    settled: Callable[[Any], None] | None = None
+    is_slow: bool = False
     tries: int = 0
     outcome: Any = None
     error: BaseException | None = None
@@ -51,9 +53,12 @@ class Writer:
     def __init__(self, connection: Connection, where: str, reopen: Callable[[], Connection] | None = None) -> None:
         """`reopen` makes a new connection for when this one may have gone bad."""
         self._connection, self._where, self._reopen = connection, where, reopen
-        self._jobs: queue.SimpleQueue[_Waiting | _Alone | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[list[_Waiting] | _Alone | None] = queue.SimpleQueue()
+        self._gathered: deque[_Waiting] = deque()
         self._posted: deque[_Waiting] = deque()
         self._closed = self._stopping = False
+        self._untold: list[_Waiting] = []
+        """Committed; their callers do not know it yet."""
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._work, name=f"writer {where}", daemon=True)
         self._is_damaged = False
@@ -62,17 +67,38 @@ class Writer:
         """Why the store refuses, None while all is well."""
         self._thread.start()
 
-    async def run(self, job: Callable[[Connection], T], committed: Callable[[T], None] | None = None) -> T:
+    async def run(
+        self,
+        job: Callable[[Connection], T],
+        committed: Callable[[T], None] | None = None,
+        settled: Callable[[T | None], None] | None = None,
+        is_slow: bool = False,
+    ) -> T:
         """Commit `job`; raises what it raised, or StorageError if the store refuses.
 
         A job may run a second time, where another one of its group fails: it must change nothing but the store.
-        `committed` is called with the outcome right after the commit, on the writer's thread, also when the caller
-        has gone away meanwhile; it must not raise.
+        `committed` is called with the outcome right after the commit, on the writer's thread; `settled` on the loop,
+        with None where the job failed, just before the caller goes on. Both also when the caller has gone away
+        meanwhile. `committed` must not raise; what `settled` raises is raised here. `is_slow`: what was committed
+        before should not wait for it.
         """
+        if self._closed and settled is not None:
+            settled(None)
         self._refuse_when_closed()
         future: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put(_Waiting(job, future, committed))
+        if not self._gathered:
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append(_Waiting(job, future, committed, settled, is_slow))
         return await future
+
+    def _hand_over(self) -> None:
+        """All that one pass of the loop has gathered, at once: one wake-up, and a larger group. On any thread."""
+        gathered = []
+        with contextlib.suppress(IndexError):
+            while True:
+                gathered.append(self._gathered.popleft())
+        if gathered:
+            self._jobs.put(gathered)
 
     def post(self, job: Job) -> None:
         """Commit `job` with the next group; nobody waits for it, and it must be harmless to lose."""
@@ -81,6 +107,7 @@ class Writer:
     def alone(self, job: Callable[[Connection], tuple[Connection, T]]) -> "Future[T]":
         """Run `job` outside any transaction, after all that waits now; it gives back the connection to go on with."""
         self._refuse_when_closed()
+        self._hand_over()
         future: Future[T] = Future()
         self._jobs.put(_Alone(job, future))
         return future
@@ -97,6 +124,7 @@ class Writer:
 
     async def close(self) -> None:
         self._closed = True
+        self._hand_over()
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
         with contextlib.suppress(*STORE_ERRORS):
@@ -104,16 +132,29 @@ class Writer:
 
     def _work(self) -> None:
         while not self._stopping:
+            if self._jobs.empty():
+                self._tell()
             group, following = self._next_group()
             if group:
                 self._commit(group)
-                self._loop.call_soon_threadsafe(_settle, group)
+                self._untold += group
             if self.condition is not None and time.monotonic() >= self._probe_at:
                 self._probe()
             if following is not None:
+                self._tell()
                 self._run_alone(following)
+        self._tell()
         while self._posted:
             self._commit([self._posted.popleft() for _ in range(min(len(self._posted), LARGEST_GROUP))])
+
+    def _tell(self) -> None:
+        """Where there is more to commit, just before that: the loop then works while this thread waits for the disk.
+
+        Any sooner, both would want the interpreter, and most of the time be waiting for each other.
+        """
+        if self._untold:
+            self._loop.call_soon_threadsafe(_settle, self._untold)
+            self._untold = []
 
     def _probe(self) -> None:
         """A real write that changes nothing tells whether the store is well; after damage, so does a look at it all."""
@@ -148,13 +189,15 @@ class Writer:
                 elif isinstance(waiting, _Alone):
                     following = waiting
                 else:
-                    group.append(waiting)
+                    group += waiting
         while self._posted and self.condition is None and len(group) < 2 * LARGEST_GROUP:
             group.append(self._posted.popleft())
         return group, following
 
     def _commit(self, group: list[_Waiting]) -> None:
         execute = self._connection.execute
+        if any(waiting.is_slow for waiting in group):
+            self._tell()
         try:
             execute("BEGIN IMMEDIATE")
             if not self._run_all(group):
@@ -162,6 +205,7 @@ class Writer:
                 execute("BEGIN IMMEDIATE")
                 for waiting in group:
                     self._run_one(waiting)
+            self._tell()
             execute("COMMIT")
         except STORE_ERRORS as error:
             self._give_up(group, error)
@@ -234,6 +278,11 @@ def _said(error: Exception) -> str:
 
 def _settle(group: list[_Waiting]) -> None:
     for waiting in group:
+        if waiting.settled is not None:
+            try:
+                waiting.settled(waiting.outcome if waiting.error is None else None)
+            except Exception as error:
+                waiting.error = waiting.error or error
         if waiting.future is None or waiting.future.cancelled():
             continue
         if waiting.error is not None:

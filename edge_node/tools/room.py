@@ -14,8 +14,23 @@ KEEP_ALIVE_S = 2.0
 """Less than servers keep an idle connection: a write sent on one just closed has an outcome that nobody knows."""
 
 
+class Connections:
+    """Those to a company's own systems; they stay when its tools change. `close` lets go of them."""
+
+    def __init__(self) -> None:
+        # the environment's proxies are not for a company's own systems
+        self.client = httpx2.AsyncClient(
+            trust_env=False,
+            timeout=httpx2.Timeout(None, connect=CONNECT_S),
+            limits=httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=KEEP_ALIVE_S),
+        )
+
+    async def close(self) -> None:
+        await self.client.aclose()
+
+
 class ToolRoom:
-    """`book` keeps the calls that write, `key` makes the digests in it. `close` lets go of the connections."""
+    """`book` keeps the calls that write, `key` makes the digests in it."""
 
     def __init__(
         self,
@@ -24,15 +39,10 @@ class ToolRoom:
         secret_files: Mapping[str, Path],
         book: CallBook,
         key: bytes,
+        connections: Connections,
     ) -> None:
         self._tools = tools
-        # the environment's proxies are not for a company's own systems
-        self._client = httpx2.AsyncClient(
-            trust_env=False,
-            timeout=httpx2.Timeout(None, connect=CONNECT_S),
-            limits=httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=KEEP_ALIVE_S),
-        )
-        self._runner = ToolRunner(self._client, variables, lambda name: read_secret(secret_files, name))
+        self._runner = ToolRunner(connections.client, variables, lambda name: read_secret(secret_files, name))
         self._ledger = Ledger(book, self._runner, key)
 
     async def run(
@@ -57,6 +67,3 @@ class ToolRoom:
     async def calls(self, turn_id: str) -> list[MadeCall]:
         """The writes that a turn has made, for when it is repeated."""
         return await self._ledger.calls(turn_id)
-
-    async def close(self) -> None:
-        await self._client.aclose()

@@ -15,6 +15,7 @@ from edge_node.turns.room import TenantRoom
 from edge_node.turns.serial import Serial
 from edge_node.turns.stops import Stops
 from edge_node.turns.texts import EXPIRED
+from nearside.errors import UplinkError
 from nearside.logs import failure, logger
 from nearside.origins import Reason, Source
 
@@ -74,6 +75,12 @@ class Deferred:
         expires_at = received_at + self._expiry_s
         self._waiting[turn_id] = _Promise(room, conversation_id, turn_id, expires_at, attempts, found)
 
+    def renew(self, room: TenantRoom) -> None:
+        """From now on, what this tenant's customers were promised is answered there."""
+        for promise in (*self._waiting.values(), *self._under_way.values()):
+            if promise.room.tenant.id == room.tenant.id:
+                promise.room = room
+
     def forget(self, conversation_ids: Collection[str]) -> None:
         """Nothing is owed to these any more; what is under way ends by itself."""
         gone = set(conversation_ids)
@@ -107,7 +114,8 @@ class Deferred:
         try:
             await self._keep(promise, slot)
         except Exception as error:
-            promise.wait_s = min(2 * promise.wait_s, LONGEST_WAIT_S)
+            is_kept_away = isinstance(error, UplinkError) and error.reason is Reason.CIRCUIT_OPEN
+            promise.wait_s = EVERY_S if is_kept_away else min(2 * promise.wait_s, LONGEST_WAIT_S)
             promise.not_before = time.monotonic() + promise.wait_s
             self._waiting[promise.turn_id] = promise
             log.warning("late_answer_failed", turn_id=promise.turn_id, wait_s=promise.wait_s, error=failure(error))
@@ -127,7 +135,7 @@ class Deferred:
         patience = self._stops.begin(promise.conversation_id, slot)
         try:
             reply = _notice(turn) if promise.is_expired else await room.ladder.keep_promise(turn, patience)
-            await self._endings.reply(room, turn, reply, started)
+            await self._endings.reply(room, turn, room.screened(turn, reply), started)
         finally:
             self._stops.end(promise.conversation_id)
 

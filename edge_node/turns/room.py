@@ -2,20 +2,36 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import Protocol
 
-from edge_node.messages import Lang, Tenant, Turn
+from edge_node.messages import Lang, Reply, Tenant, Turn
 from edge_node.storage.records import LoadedTurn
 from edge_node.storage.store import TenantStore
 from edge_node.turns.ladder import Ladder
+from edge_node.turns.look_ups import Once
+from nearside.encoder import Encoding
 from nearside.lexical import has_cjk
 from nearside.nearest import Match
 
 
-class Nearest(Protocol):
+class LookUps(Protocol):
     def nearest(self, text: str) -> Callable[[], Awaitable[Sequence[Match]]]:
-        """A lookup of the approved examples, that runs at the first call and is remembered."""
+        """A look-up of the approved examples, that runs at the first call and is remembered."""
         ...
+
+    def encoding(self, text: str) -> Callable[[], Awaitable[Encoding]]:
+        """That of the question in `text`, by the same run of the encoder."""
+        ...
+
+
+def _as_it_is(_turn: Turn, reply: Reply) -> Reply:
+    return reply
+
+
+def _nobody_counts(_tenant_id: str, _step: str, _outcome: str) -> None:
+    return
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +44,16 @@ class TenantRoom:
 
     tenant: Tenant
     store: TenantStore
-    semantics: Nearest
+    semantics: LookUps
     ladder: Ladder
     interrupts: Callable[[str], bool]
     debounce_s: float = 0.0
+    skipped: Callable[[str, str, str], None] = _nobody_counts
+    """Is told tenant, name and outcome of a look-up that a turn goes on without."""
+    screened: Callable[[Turn, Reply], Reply] = _as_it_is
+    """What goes out instead of a reply, whatever its source."""
+    may_show: Callable[[str], bool] = lambda _text: True
+    """Whether a sentence may be shown before its reply is screened."""
 
     async def turn(self, turn_ids: Sequence[str], *, late: bool = False) -> Turn | None:
         """Those of the turns that are open, as one; None if all have ended."""
@@ -58,11 +80,18 @@ class TenantRoom:
             event_id=first.event_id,
             received_at=first.received_at,
             history=lambda: self.store.history(last.conversation.id, first.event_id),
-            nearest=self.semantics.nearest(text),
+            nearest=self._nearest(text),
+            encoding=self._encoding(text),
             merged=last.merged if first is last else _before(lines),
             attempts=last.attempts,
             late=late or last.replied,
         )
+
+    def _nearest(self, text: str) -> Once[Sequence[Match]]:
+        return Once(self.semantics.nearest(text), (), partial(self.skipped, self.tenant.id, "nearest"))
+
+    def _encoding(self, text: str) -> Once[Encoding | None]:
+        return Once(self.semantics.encoding(text), None, partial(self.skipped, self.tenant.id, "encoding"))
 
 
 def _before(lines: Sequence[LoadedTurn]) -> tuple[str, ...]:
@@ -78,6 +107,6 @@ def reply_lang(text: str, asked: Lang | None, remembered: Lang | None, tenant: T
     lang: Lang = remembered or asked or tenant.default_lang
     if has_cjk(text):
         lang = "zh"
-    elif sum(character.isalpha() for character in text) >= 2:
+    elif len(tuple(islice(filter(str.isalpha, text), 2))) == 2:
         lang = "en"
     return lang if lang in tenant.languages else tenant.default_lang

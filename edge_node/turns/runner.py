@@ -2,18 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Protocol
 
-from edge_node.messages import Conversation, DeadReason, Draft, Event, Reply, Tenant, Turn
-from edge_node.storage.records import Ended
+from edge_node.messages import DeadReason, Reply, Turn
 from edge_node.turns.deferred import Deferred
 from edge_node.turns.endings import STORE_AGAIN_S, STORE_LONGEST_S, Endings
 from edge_node.turns.fair import Slot
 from edge_node.turns.jobs import MOST_INTERRUPTED, Job
 from edge_node.turns.ladder import stopped
 from edge_node.turns.room import TenantRoom
+from edge_node.turns.screen import Screen
 from edge_node.turns.stops import Patience, Stops
 from edge_node.turns.texts import FAILED
 from nearside.errors import StorageError
@@ -26,15 +24,9 @@ MOST_ATTEMPTS = 3
 RETRY_S = 0.1
 
 
-class DraftTo(Protocol):
-    async def __call__(self, tenant: Tenant, conversation: Conversation, draft: Draft) -> None: ...
-
-
 class Runner:
-    def __init__(
-        self, rooms: Mapping[str, TenantRoom], draft: DraftTo, endings: Endings, deferred: Deferred, stops: Stops
-    ) -> None:
-        self._rooms, self._draft = rooms, draft
+    def __init__(self, screen: Screen, endings: Endings, deferred: Deferred, stops: Stops) -> None:
+        self._screen = screen
         self._endings, self._deferred, self._stops = endings, deferred, stops
 
     async def run(self, room: TenantRoom, job: Job, slot: Slot) -> None:
@@ -67,6 +59,7 @@ class Runner:
         patience = self._stops.begin(turn.conversation.id, slot)
         try:
             reply = stopped(turn) if job.stopped else await self._climb(room, turn, patience)
+            reply = room.screened(turn, reply)
             ended = await self._endings.reply(room, turn, reply, started)
         finally:
             self._stops.end(turn.conversation.id)
@@ -86,18 +79,13 @@ class Runner:
     async def _climb(self, room: TenantRoom, turn: Turn, patience: Patience) -> Reply:
         """The form that is under way when a late turn runs waits for another message than this one."""
         if not turn.late:
-            return await room.ladder.climb(turn, self._show, patience)
+            self._screen.expect(room.tenant, turn.conversation, turn.turn_id)
+            return await room.ladder.climb(turn, self._screen, patience)
         form = turn.state.form
         reply = await room.ladder.climb(replace(turn, state=replace(turn.state, form=None)), None, patience)
         if reply.state is None or reply.state.form is not None:
             return reply
         return replace(reply, state=replace(reply.state, form=form))
-
-    async def _show(self, turn: Turn, draft: Draft) -> None:
-        """Unless an agent has taken over meanwhile: then the reply will not go out either."""
-        made = Ended(turn.conversation, Event(turn.event_id, turn.turn_id, "reply", {}), turn.epoch)
-        if self._rooms[turn.tenant.id].store.may_send(made):
-            await self._draft(turn.tenant, turn.conversation, draft)
 
     async def _give_up(self, room: TenantRoom, job: Job, reason: DeadReason, *, silent: bool = False) -> None:
         """An honest reply where none went out before, and the dead list: the conversation goes on."""

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Container, Iterable
 from functools import partial
 
-from edge_node.messages import DeadReason, Delivery, Tenant
+from edge_node.messages import DeadReason, Delivery, Event, Tenant
 from edge_node.storage.records import Ended, Unsent
 from edge_node.storage.store import TenantStore
 from edge_node.turns.backoff import wait_s
@@ -50,6 +50,8 @@ class Sender:
 
     def send(self, tenant: Tenant, store: TenantStore, ended: Ended) -> None:
         """A reply that was committed just now."""
+        if self._is_shown(tenant, store, ended):
+            return
         line = self._line(tenant, store, ended)
         line.add(Waiting(ended, time.time()))
         if line.timer is None:
@@ -85,6 +87,22 @@ class Sender:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+    def _is_shown(self, tenant: Tenant, store: TenantStore, ended: Ended) -> bool:
+        """A channel that need not wait for anybody needs no line and no task; what fails here is sent as any other."""
+        conversation, event = ended.conversation, ended.event
+        if self._is_stopped or (tenant.id, conversation.id) in self._lines or not store.may_send(ended):
+            return False
+        outlet = self._outlet(conversation.channel)
+        try:
+            if not outlet.show(Delivery(tenant, conversation, event, 1, _key(event))):
+                return False
+        except Exception as error:
+            log.error("not_shown", event_id=event.id, error=failure(error))
+            return False
+        store.mark_sent(event.id, time.time())
+        self._metrics.attempted(tenant.id, conversation.channel, Outcome.SENT)
+        return True
 
     def _line(self, tenant: Tenant, store: TenantStore, ended: Ended) -> Line:
         conversation = ended.conversation
@@ -166,8 +184,7 @@ class Sender:
         if reply.doubtful and not line.outlet.idempotent:
             self._metrics.sent_in_doubt(line.tenant.id, line.channel)
         conversation, event = reply.ended.conversation, reply.ended.event
-        key = f"{event.turn_id}-{event.id}"
-        return Delivery(line.tenant, conversation, event, reply.attempts, key, reply.doubtful)
+        return Delivery(line.tenant, conversation, event, reply.attempts, _key(event), reply.doubtful)
 
     async def _settle(self, line: Line, reply: Waiting, verdict: Verdict) -> Outcome:
         store, event_id = line.store, reply.event_id
@@ -208,6 +225,10 @@ class Sender:
         return asyncio.get_running_loop().time()
 
 
+def _key(event: Event) -> str:
+    return f"{event.turn_id}-{event.id}"
+
+
 def _is_cancelled() -> bool:
     """Whether it is us who are cancelled, not something that a channel waited for."""
     task = asyncio.current_task()
@@ -231,6 +252,9 @@ class _Gone:
     """Stands for a channel that this edge has no more: its replies go to the dead list."""
 
     idempotent = True
+
+    def show(self, delivery: Delivery) -> bool:
+        return False
 
     async def send(self, delivery: Delivery) -> None:
         kind = delivery.conversation.channel

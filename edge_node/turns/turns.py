@@ -3,12 +3,12 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Collection, Coroutine, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypedDict
+from typing import TypedDict
 
-from edge_node.messages import Accepted, Inbound, Tenant
+from edge_node.messages import Accepted, Conversation, Inbound, Tenant
 from edge_node.storage.records import OpenTurn
 from edge_node.turns.deferred import Deferred
 from edge_node.turns.endings import STORE_AGAIN_S, STORE_LONGEST_S, Endings
@@ -16,7 +16,8 @@ from edge_node.turns.fair import Slot
 from edge_node.turns.jobs import SUSPECT, Job, begun, together
 from edge_node.turns.metrics import Metrics
 from edge_node.turns.room import TenantRoom
-from edge_node.turns.runner import DraftTo, Runner
+from edge_node.turns.runner import Runner
+from edge_node.turns.screen import DraftTo, Screen, TypingTo, nobody_sees
 from edge_node.turns.sender import Sender
 from edge_node.turns.serial import Key, Serial
 from edge_node.turns.stops import Stops
@@ -38,11 +39,15 @@ AGAIN: Again = {"hint": "retry in 5 s", "retry_after_s": 5}
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`queued`: turns of one tenant that may wait; `expiry_s`: how long a deferred turn may."""
+    """`queued`: turns of one tenant that may wait; `expiry_s`: how long a deferred turn may.
+
+    `reaction_s`: how long a customer waits until it is seen that somebody is at work.
+    """
 
     parallel: int = 1024
     queued: int = 10_000
     expiry_s: float = 86_400.0
+    reaction_s: float = 0.5
 
 
 class Turns:
@@ -53,16 +58,17 @@ class Turns:
         draft: DraftTo,
         metrics: Metrics,
         limits: Limits,
+        typing: TypingTo = nobody_sees,
     ) -> None:
         self._rooms, self._sender, self._limits = rooms, sender, limits
         self._serial, self._windows, self._stops = Serial(limits.parallel), Windows(), Stops()
         self._waiting: defaultdict[str, int] = defaultdict(int)
-        self._accepting: set[asyncio.Task[None]] = set()
         self._unresumed: dict[str, asyncio.Task[None]] = {}
         self._is_stopped = False
         endings = Endings(sender, metrics, self._stops)
         self.deferred = Deferred(self._serial, endings, self._stops, limits.expiry_s)
-        self._runner = Runner(rooms, draft, endings, self.deferred, self._stops)
+        self._screen = Screen(rooms, draft, typing, limits.reaction_s)
+        self._runner = Runner(self._screen, endings, self.deferred, self._stops)
 
     async def accept(self, tenant: Tenant, inbound: Inbound) -> Accepted:
         """The door: the message is committed before this returns. Raises Refused if it is not taken.
@@ -75,37 +81,19 @@ class Turns:
         if self._waiting[tenant.id] >= self._limits.queued:
             raise Refused(429, "too-many-turns", "too many messages wait for an answer", **AGAIN)
         self._waiting[tenant.id] += 1
-        told: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
-        accepting = asyncio.create_task(self._tell(told, self._accept(room, inbound)))
-        self._accepting.add(accepting)
-        accepting.add_done_callback(self._accepting.discard)
-        return await told
-
-    async def _tell(self, told: "asyncio.Future[Accepted]", accepting: Coroutine[Any, Any, Accepted]) -> None:
-        """At once, before a reply of the same commit is on its way: whoever looks sees them in the log's order."""
         try:
-            accepted = await accepting
-        except Exception as error:
-            if not told.done():
-                told.set_exception(error)
-        else:
-            if not told.done():
-                told.set_result(accepted)
-
-    async def _accept(self, room: TenantRoom, inbound: Inbound) -> Accepted:
-        is_new = False
-        try:
-            accepted = await room.store.accept(inbound, time.time())
-            is_new = not accepted.duplicate
+            return await room.store.accept(inbound, time.time(), partial(self._settled, room, inbound))
         except StorageError as error:
-            log.error("accept_refused", tenant_id=room.tenant.id, error=failure(error))
+            log.error("accept_refused", tenant_id=tenant.id, error=failure(error))
             raise Refused(503, "store-unavailable", "the message could not be stored", **AGAIN) from None
-        finally:
-            if not is_new:
-                self._waiting[room.tenant.id] -= 1
-        if is_new:
-            self._take(room, accepted, inbound.text)
-        return accepted
+
+    def _settled(self, room: TenantRoom, inbound: Inbound, accepted: Accepted | None) -> None:
+        """At once, before a reply of the same commit is on its way: whoever looks sees them in the log's order."""
+        if accepted is None or accepted.duplicate:
+            self._waiting[room.tenant.id] -= 1
+            return
+        self._screen.expect(room.tenant, _conversation(accepted, inbound), accepted.turn_id)
+        self._take(room, accepted, inbound.text)
 
     def _take(self, room: TenantRoom, accepted: Accepted, text: str) -> None:
         conversation_id, turn_id = accepted.conversation_id, accepted.turn_id
@@ -229,6 +217,7 @@ class Turns:
         self._waiting[room.tenant.id] -= len(turn_ids) - sum(len(job.turn_ids) for job in jobs)  # ended meanwhile
         for job in jobs:
             await self._run(room, job, slot)
+        self._screen.ended(turn_ids)
 
     async def _jobs(self, room: TenantRoom, turn_ids: Sequence[str]) -> list[Job]:
         if len(turn_ids) == 1:
@@ -240,7 +229,13 @@ class Turns:
             return [Job((turn_id,), counted=True) for turn_id in turn_ids]
 
     async def _run(self, room: TenantRoom, job: Job, slot: Slot) -> None:
+        room = self._rooms[room.tenant.id]  # it may have been renewed since the turn was accepted
         try:
             await self._runner.run(room, job, slot)
         finally:
             self._waiting[room.tenant.id] -= len(job.turn_ids)
+            self._screen.ended(job.turn_ids)
+
+
+def _conversation(accepted: Accepted, inbound: Inbound) -> Conversation:
+    return Conversation(accepted.conversation_id, inbound.channel, inbound.account, inbound.thread, inbound.customer)

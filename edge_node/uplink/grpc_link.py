@@ -120,8 +120,9 @@ class GrpcLink:
         try:
             await call.write(_start(turn, ends_at - time.monotonic()))
             await self._accepted(call)
+            first_s = turn.first_s
             while not answered:
-                event = _event(await _read(call))
+                event, first_s = _event(await _within(first_s, call)), None
                 if answered := isinstance(event, Answer):
                     self._let_end(call)
                 yield event
@@ -166,6 +167,14 @@ class GrpcLink:
             raise UplinkError(Reason.CORE_UNREACHABLE, f"the core took no turn within {ACCEPTED_S:.0f} s") from None
         if response.WhichOneof("event") != "accepted":
             raise UplinkError(Reason.ENGINE_FAILED, "the core sent something before `Accepted`")
+
+
+async def _within(seconds: float | None, call: Call) -> turn_pb2.ConverseResponse:
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read(call)
+    except TimeoutError:
+        raise UplinkError(Reason.CORE_DEADLINE, f"the core had not one sentence within {seconds} s") from None
 
 
 async def _end(call: Call) -> None:
@@ -228,9 +237,10 @@ def _answer(final: turn_pb2.Final) -> Answer:
 
 def _uplink_error(error: grpc.aio.AioRpcError) -> UplinkError:
     """The status as a reason; the core's own words are left out, they may quote the customer."""
-    reason = _STATUS_REASONS.get(error.code(), Reason.ENGINE_FAILED)
-    named = ""
+    reason, named = _STATUS_REASONS.get(error.code(), Reason.ENGINE_FAILED), ""
     if (status := rpc_status.from_call(cast("grpc.Call", error))) is not None:
         info = error_details_pb2.ErrorInfo()
         named = " ".join(info.reason for detail in status.details if detail.Unpack(info))
+    if named and reason is Reason.CORE_UNREACHABLE:  # it said so itself: something of this tenant's is broken there
+        reason = Reason.ENGINE_FAILED
     return UplinkError(reason, f"the core refused: {error.code().name} {named}".rstrip())

@@ -2,12 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from nearside.errors import ContentError
-from nearside.operator_files import OperatorFile
+from nearside.operator_files import OperatorFile, Source, yaml_files
 from nearside.rules.checks import Check
+from nearside.rules.fragments import FragmentIndex
 from nearside.rules.phrases import Phrases
 from nearside.rules.schema import Rule, RulesFile
 from nearside.rules.sight import Sight, plain
@@ -32,6 +32,8 @@ class RuleBook:
         self.phrases = phrases or Phrases()
         self._by_id = {rule.id: rule for rule in self.rules}
         self._checks = [(rule, _check_of(rule)) for rule in self.rules]
+        patterns = (pattern for rule in self.rules for pattern in rule.when.patterns())
+        self._fragments = FragmentIndex({pattern.source: pattern.fragments for pattern in patterns})
         self._interrupts = [(rule, check) for rule, check in self._checks if rule.interrupt]
 
     def __iter__(self) -> Iterator[Rule]:
@@ -62,6 +64,7 @@ class RuleBook:
         return next((rule for rule, check in self._checks if check(sight)), None)
 
     async def match(self, sight: Sight, intent: Intent) -> Hit | None:
+        sight.possible = self._fragments.possible(sight.text)
         for rule, check in self._checks:
             applies = check(sight)
             if applies is None:
@@ -78,9 +81,9 @@ def _check_of(rule: Rule) -> Check:
     return (lambda sight: check(sight) if sight.lang == lang else False) if lang else check
 
 
-def load_rules(folder: Path) -> RuleBook:
+def load_rules(folder: Source) -> RuleBook:
     """Read `folder/*.yaml`; a folder that is not there holds no rules. Raises ContentError."""
-    paths = sorted(path for path in folder.glob("*.y*ml") if path.is_file())
+    paths = yaml_files(folder)
     if len(paths) > FILES_LIMIT:
         raise ContentError(f"more than {FILES_LIMIT} files", where=str(folder))
     rules: dict[str, Rule] = {}

@@ -66,7 +66,19 @@ def meant(intent: str, least: float) -> Check:
 
 
 def matching(patterns: Sequence[Pattern]) -> Check:
-    return lambda sight: any(pattern.search(sight.text, sight.kinds) for pattern in patterns)
+    always = [pattern for pattern in patterns if not pattern.fragments]
+    others = {pattern.source: pattern for pattern in patterns if pattern.fragments}
+    names = frozenset(others)
+
+    def holds(sight: Sight) -> bool:
+        tried = patterns
+        if sight.possible is not None:
+            tried = always
+            if not names.isdisjoint(sight.possible):
+                tried = [*always, *(others[name] for name in names & sight.possible)]
+        return bool(tried) and any(pattern.search(sight.text, sight.kinds) for pattern in tried)
+
+    return holds
 
 
 class Keywords:

@@ -1,5 +1,6 @@
 """When a rule applies: keywords, patterns, intents, opening hours and CEL conditions over one message."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
@@ -7,7 +8,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 from nearside.operator_files import Lang, Written
 from nearside.rules import checks
 from nearside.rules.checks import Check
-from nearside.rules.patterns import compile_pattern
+from nearside.rules.patterns import Pattern, compile_pattern
 from nearside.rules.sight import Sight, bare, plain
 
 EXPRESSION_LIMIT = 512
@@ -65,6 +66,12 @@ class Condition(Written):
         return {name for child in self._children() for name in child.intents()} | (
             {self.intent} if self.intent else set()
         )
+
+    def patterns(self) -> Iterator[Pattern]:
+        """Those of its parts too."""
+        yield from map(compile_pattern, self.regex)
+        for child in self._children():
+            yield from child.patterns()
 
     def _children(self) -> "tuple[Condition, ...]":
         return (*self.any, *self.all, *((self.not_,) if self.not_ else ()))

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
+from nearside.rules.fragments import fragments
 from nearside.rules.sight import kinds_in
 
 TEXT_LIMIT = 600
@@ -26,12 +27,17 @@ _ENDLESS = 10**12
 
 
 class Pattern:
-    """A compiled pattern, and the kinds of characters (see `kinds_in`) without which it cannot match."""
+    """A compiled pattern, and what it cannot match without: kinds of characters, and one of its `fragments`."""
 
-    __slots__ = ("_needs", "_pattern")
+    __slots__ = ("_needs", "_pattern", "fragments")
 
-    def __init__(self, pattern: re.Pattern[str], needs: frozenset[str]) -> None:
-        self._pattern, self._needs = pattern, needs
+    def __init__(self, pattern: re.Pattern[str], needs: frozenset[str], fragments: frozenset[str]) -> None:
+        """`needs` as `kinds_in` names them; no `fragments`: nothing is known."""
+        self._pattern, self._needs, self.fragments = pattern, needs, fragments
+
+    @property
+    def source(self) -> str:
+        return self._pattern.pattern
 
     def search(self, text: str, kinds: frozenset[str] | None = None) -> re.Match[str] | None:
         """`text` through `plain`; `kinds` are those in it, if known."""
@@ -44,10 +50,15 @@ class Pattern:
         for match in self._pattern.finditer(text[:TEXT_LIMIT]):
             yield next((group for group in match.groups() if group), match.group())
 
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Matches in a text of any length, seen through windows of `TEXT_LIMIT` that overlap by half; some twice."""
+        for start in range(0, max(1, len(text) - TEXT_LIMIT // 2), TEXT_LIMIT // 2):
+            yield from (match.span() for match in self._pattern.finditer(text, start, start + TEXT_LIMIT))
+
 
 @lru_cache(maxsize=4096)
-def compile_pattern(source: str) -> Pattern:
-    """Raises ValueError: not a pattern, or one that can run away."""
+def compile_pattern(source: str, steps_limit: int = STEPS_LIMIT) -> Pattern:
+    """Raises ValueError: not a pattern, or one that can run away: `steps_limit` is for `TEXT_LIMIT` characters."""
     if len(source) > PATTERN_LIMIT:
         raise ValueError(f"a pattern is longer than {PATTERN_LIMIT} characters")
     try:
@@ -58,11 +69,11 @@ def compile_pattern(source: str) -> Pattern:
     except (re.error, RecursionError, OverflowError, Warning) as error:
         raise ValueError(f"not a pattern: {error.msg if isinstance(error, re.error) else 'odd or too deep'}") from None
     starts = 1 if _is_anchored(tree) else TEXT_LIMIT
-    if _ways(tree) * starts > STEPS_LIMIT:
+    if _ways(tree) * starts > steps_limit:
         raise ValueError(
             f"this pattern can run away: {source[:30]}… (no repeat inside a repeat; bound repeats as in `.{{0,30}}`)"
         )
-    return Pattern(compiled, _needs(tree))
+    return Pattern(compiled, _needs(tree), fragments(tree))
 
 
 def _is_anchored(tree: Any) -> bool:

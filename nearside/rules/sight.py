@@ -1,7 +1,7 @@
 """One message as rules look at it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,10 @@ def kinds_in(text: str) -> frozenset[str]:
     return frozenset(kind for kind, pattern in kinds if pattern.search(text))
 
 
+def is_han(character: str) -> bool:
+    return "\u3400" <= character <= "\u9fff"
+
+
 @dataclass(slots=True)
 class Sight:
     """What a rule may look at: one message and the state of its conversation."""
@@ -55,6 +59,8 @@ class Sight:
     intent: tuple[str, float] | None = None
     intent_known: bool = False
     """Whether `intent` was asked for; until then a condition on it is undecided."""
+    possible: Set[str] | None = None
+    """Of the patterns that need a certain piece of text, those whose piece is there; None where nobody looked."""
     bare: str = field(init=False)
     kinds: frozenset[str] = field(init=False)
 

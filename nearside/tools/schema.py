@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Container, Iterator, Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import jsonschema_rs
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
-from nearside.operator_files import OperatorFile, Placed, Written, nearest
+from nearside.operator_files import OperatorFile, Placed, Source, Written, nearest, yaml_files
 from nearside.rules.patterns import Pattern, compile_pattern
 from nearside.templates import LocalisedTemplate
 from nearside.tools.errors import ToolFailure
@@ -298,11 +297,11 @@ def _dig(answer: Any, path: str, missing: Any = None) -> Any:
     return answer
 
 
-def load_tools(folder: Path) -> dict[str, Tool]:
+def load_tools(folder: Source) -> dict[str, Tool]:
     """Read `folder/*.yaml`, one tool each, by name. Raises ContentError. The folder is the allow-list."""
     tools: dict[str, Tool] = {}
     files: dict[str, OperatorFile] = {}
-    for path in sorted(path for path in folder.glob("*.y*ml") if path.is_file()):
+    for path in yaml_files(folder):
         file = OperatorFile(path)
         tool = file.check(Tool)
         if tool.name in tools:

@@ -422,7 +422,9 @@ class Final(_message.Message):
     engine: _builtins.str
     """The engine that answered, e.g. "extractive"."""
     cacheable: _builtins.bool
-    """True where nothing personal, no history and no tool went into it, so that the edge may keep it in its cache."""
+    """True where nothing personal, no history and no tool went into it, so that the edge may keep it in its cache.
+    False where a repeated turn gets its first answer again: the documents may be others by now.
+    """
     @_builtins.property
     def citations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Citation]: ...
     @_builtins.property

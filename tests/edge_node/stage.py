@@ -5,22 +5,38 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 from prometheus_client import CollectorRegistry
 
-from edge_node.messages import Branding, Conversation, Delivery, Draft, Inbound, MaskedTurn, Reply, Tenant, Turn
+from edge_node.messages import (
+    Branding,
+    Conversation,
+    ConversationState,
+    Delivery,
+    Draft,
+    Inbound,
+    MaskedTurn,
+    Reply,
+    Tenant,
+    Turn,
+)
+from edge_node.privacy.policy import Privacy
 from edge_node.responders import faq
 from edge_node.responders.base import Responder
 from edge_node.responders.fallback import Fallback
 from edge_node.storage.store import TenantStore
 from edge_node.turns.core_step import CoreStep
 from edge_node.turns.ladder import Approved, Ladder
+from edge_node.turns.ladder_metrics import LadderMetrics
 from edge_node.turns.lines import Outlet
 from edge_node.turns.metrics import Metrics
 from edge_node.turns.outbox_metrics import OutboxMetrics
 from edge_node.turns.room import TenantRoom
 from edge_node.turns.sender import Sender
+from edge_node.turns.steps import step
 from edge_node.turns.turns import Limits, Turns
 from edge_node.uplink.base import UplinkEvent
+from nearside.encoder import DIMENSIONS, FEATURES, Encoding
 from nearside.errors import UplinkError
 from nearside.nearest import Match
 from nearside.origins import Reason
@@ -71,6 +87,54 @@ class NoSemantics:
 
         return nothing
 
+    def encoding(self, text: str) -> Callable[[], Awaitable[Encoding]]:
+        async def unreadable() -> Encoding:
+            return Encoding(np.zeros(DIMENSIONS, dtype=np.float32), 1.0, np.zeros(FEATURES, dtype=np.float32))
+
+        return unreadable
+
+
+def ladder_of(
+    responders: Sequence[Responder],
+    core: CoreStep,
+    approved: Approved | None = None,
+    metrics: LadderMetrics | None = None,
+) -> Ladder:
+    """Every responder is needed, as rules are."""
+    return Ladder(
+        before=[step(f"step{number}", responder, is_needed=True) for number, responder in enumerate(responders)],
+        core=core,
+        approved=approved or faq.Responder({}, 0.75, "1"),
+        apologise=Fallback({}).apologise,
+        metrics=metrics or LadderMetrics(CollectorRegistry()),
+    )
+
+
+def bare_turn(text: str) -> Turn:
+    """One that is near nothing and follows nothing."""
+
+    async def none() -> tuple[()]:
+        return ()
+
+    async def no_encoding() -> None:
+        return None
+
+    return Turn(
+        tenant=TENANT,
+        turn_id="t_1",
+        conversation=Conversation("c_1", "web", "default", "t1", "c1"),
+        text=text,
+        lang="en",
+        state=ConversationState(),
+        owner="bot",
+        epoch=0,
+        event_id=1,
+        received_at=1000.0,
+        history=none,
+        nearest=none,
+        encoding=no_encoding,
+    )
+
 
 class Answering:
     """A responder made of a function."""
@@ -89,6 +153,9 @@ class Collecting:
         self.idempotent = idempotent
         self.sent: list[Delivery] = []
         self.failing: list[Exception] = []
+
+    def show(self, delivery: Delivery) -> bool:
+        return False
 
     async def send(self, delivery: Delivery) -> None:
         if self.failing:
@@ -130,11 +197,12 @@ async def staged(
     approved: Approved | None = None,
     debounce_s: float = 0.0,
     outlet: Collecting | None = None,
+    privacy: Privacy | None = None,
 ) -> AsyncIterator[Stage]:
     store = await TenantStore.open(folder / "edge.db", KEY)
     uplink, outlet = uplink or ScriptedUplink(), outlet or Collecting()
-    core = CoreStep(uplink, b"k" * 32, 5.0)
-    ladder = Ladder(responders, core, approved or faq.Responder({}, 0.75, "1"), Fallback({}).apologise)
+    core = CoreStep(uplink, b"k" * 32, 5.0, privacy=privacy or Privacy())
+    ladder = ladder_of(responders, core, approved)
     room = TenantRoom(TENANT, store, NoSemantics(), ladder, interrupts, debounce_s)
     stage: Stage
 

@@ -10,7 +10,7 @@ from tests.servers import Demo
 
 pytestmark = pytest.mark.server
 
-QUESTION = "How much does the Skua 3 tunnel tent weigh?"
+QUESTION = "Until now nobody told me: how much does the Skua 3 tunnel tent weigh?"
 RECORD_DRAFTS = """
 (() => {
   const Native = window.WebSocket;

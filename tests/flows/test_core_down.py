@@ -15,6 +15,8 @@ from tests.servers import Demo
 pytestmark = pytest.mark.server
 
 QUESTIONS = ("How much does the Skua 3 tunnel tent weigh?", "Skua 3 隧道帐篷有多重？")
+BEFORE, PROMISED = "How often should I backflush the Brook water filter?", "Brook 净水器多久要反冲洗一次？"
+"""Asked nowhere else here: what has been answered once is answered without the core."""
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 def test_rules_and_approved_answers_go_on_and_the_core_is_found_again(own: Demo) -> None:
-    assert own.ask(QUESTIONS[0], "before")["reply"]["source"] == "core"
+    assert own.ask(BEFORE, "before")["reply"]["source"] == "core"
     command = own.kill_core()
     assert own.ask("which methods of payment can I use", "faq")["reply"]["source"] == "faq"
     assert own.ask("Where is my order 1042?", "rule")["reply"]["reason"] == "tool_result"
@@ -45,12 +47,12 @@ async def promised(own: Demo) -> None:
     command = own.kill_core()
     async with asyncio.timeout(60), connect(url, ssl=own.tls) as socket:
         await socket.send(json.dumps({"type": "hello", "v": 1, "lang": "en"}))
-        await socket.send(json.dumps({"type": "message", "id": "m1", "text": QUESTIONS[0]}))
+        await socket.send(json.dumps({"type": "message", "id": "m1", "text": PROMISED}))
         apology = await next_reply(socket.recv)
         assert (apology["source"], apology["final"]) == ("fallback", False)
         await asyncio.to_thread(own.start_core, command)
         late = await next_reply(socket.recv)
-    assert (late["source"], late["final"], late["quotes"]) == ("core", True, QUESTIONS[0])
+    assert (late["source"], late["final"], late["quotes"]) == ("core", True, PROMISED)
     assert late["turn_id"] == apology["turn_id"]
 
 

@@ -15,7 +15,11 @@ from tests.servers import Demo
 pytestmark = pytest.mark.server
 
 Frame = dict[str, Any]
-DOCUMENT_QUESTION = "How much does the Skua 3 tunnel tent weigh?"
+DOCUMENT_QUESTIONS = (
+    "Before I order: how much does the Skua 3 tunnel tent weigh?",
+    "After all, how much does the Skua 3 tunnel tent weigh?",
+)
+"""Asked nowhere else, so that the core answers."""
 
 
 class Talk:
@@ -56,7 +60,7 @@ async def talking(demo: Demo, tenant: str = "demo", **hello: Any) -> AsyncIterat
 async def test_an_answer_of_the_core_streams_in_after_typing(demo: Demo) -> None:
     async with talking(demo) as (talk, hello):
         assert hello["tenant"]["suggestions"]
-        await talk.send(type="message", id="1", text=DOCUMENT_QUESTION)
+        await talk.send(type="message", id="1", text=DOCUMENT_QUESTIONS[0])
         frames = await talk.until(of_type("reply"))
     kinds = [frame.get("event", frame["type"]) for frame in frames]
     assert kinds.index("ack") < kinds.index("typing") < kinds.index("delta") < kinds.index("reply")
@@ -71,7 +75,7 @@ async def test_who_comes_back_gets_what_was_missed_and_only_that(demo: Demo) -> 
     async with talking(demo) as (talk, hello):
         await talk.send(type="message", id="1", text="hello")
         seen = await talk.next(of_type("reply"))
-        await talk.send(type="message", id="2", text=DOCUMENT_QUESTION)
+        await talk.send(type="message", id="2", text=DOCUMENT_QUESTIONS[1])
         await talk.next(of_type("ack"))
     back = {"conversation": hello["conversation"], "token": hello["token"]}
     async with talking(demo, **back, after=seen["event_id"]) as (talk, again):

@@ -69,6 +69,12 @@ class Company:
         wait_until(has_ended, "the reply to the yes")
         return replies
 
+    def answer_from_its_folder(self) -> None:
+        """Not from the pack that was made of it, while it was as it had been."""
+        config = self.command[self.command.index("--config") + 1]
+        words = [str(PROGRAMS / "edge-node"), "pack", "rollback", "--tenant", "demo", "--config", config]
+        subprocess.run(words, capture_output=True, check=True, timeout=60)
+
     def dead_calls(self) -> list[dict[str, Any]]:
         config = self.command[self.command.index("--config") + 1]
         words = [str(PROGRAMS / "edge-node"), "dead", "list", "--tenant", "demo", "--json", "--config", config]
@@ -112,6 +118,7 @@ def test_where_nobody_can_be_asked_the_customer_is_told_so_and_a_person_gets_it(
     del cancel["outcome"]
     (folder / "cancel_order.yaml").write_text(yaml.safe_dump(cancel, allow_unicode=True), encoding="utf-8")
     company.demo.kill_edge()
+    company.answer_from_its_folder()
     company.demo.start_edge(company.command)
     order, before = open_orders(company)[0], company.shop.cancellations
     (reply,) = company.dies_in_the_middle(order, "after")

@@ -65,7 +65,7 @@ def test_a_folder_with_tenant_toml_alone_is_enough(tmp_path: Path) -> None:
         ("tenant.toml", '"Europe/Berlin"', '"Europe/Berlim"', "time zone"),
         ("tenant.toml", 'monday = ["09:00-19:00"]', 'monday = ["9-19"]', "09:00-18:00"),
         ("tenant.toml", 'color = "#2f6b4f"', 'color = "green"', "branding.color"),
-        ("tenant.toml", "threshold = 0.75", "threshold = 75", "faq.threshold"),
+        ("tenant.toml", "[branding]", "[faq]\nthreshold = 75\n\n[branding]", "faq.threshold"),
         ("faq.yaml", "- id: delivery-time", "- id: shipping-cost", "second entry"),
         ("rules/talk.yaml", "- id: thanks", "- id: greeting", "second rule"),
         ("rules/talk.yaml", "priority: 900", "prioriti: 900", "unknown key prioriti"),
@@ -181,7 +181,7 @@ def test_a_bad_line_of_intents_is_named(folder: Path, line: str) -> None:
 
 def test_every_format_has_a_json_schema_that_accepts_the_demo() -> None:
     schemas = json_schemas()
-    assert set(schemas) == {"tenant", "rules", "faq", "intent", "tool"}
+    assert set(schemas) == {"tenant", "rules", "faq", "intent", "moderation", "tool"}
     for name, pattern in [("rules", "rules/*.yaml"), ("faq", "faq.yaml"), ("tool", "tools/*.yaml")]:
         validator = jsonschema_rs.validator_for(schemas[name])
         for path in DEMO.glob(pattern):

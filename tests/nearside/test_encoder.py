@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nearside.encoder import DIMENSIONS, MODEL_DIR, TextEncoder
+from nearside.encoder import BATCH, DIMENSIONS, FEATURES, MAX_PIECES, MODEL_DIR, TextEncoder
 from nearside.errors import ModelError
 
 pytestmark = pytest.mark.unit
@@ -78,12 +78,51 @@ def test_unknown_share_tells_what_the_model_can_read(encoder: TextEncoder) -> No
     assert encoder.encode("").unknown_share == 1
 
 
-def test_the_same_text_gives_the_same_vector_alone_repeated_and_among_others(encoder: TextEncoder) -> None:
+def test_the_features_are_four_layers_of_the_same_weight_and_the_last_one_is_the_vector(encoder: TextEncoder) -> None:
+    encoding = encoder.encode("How do I return an item?")
+    layers = encoding.features.reshape(4, DIMENSIONS)
+    assert encoding.features.shape == (FEATURES,) and encoding.features.dtype == np.float32
+    assert np.linalg.norm(layers, axis=1) == pytest.approx([0.5] * 4, abs=1e-5)
+    assert np.allclose(layers[-1] * 2, encoding.vector, atol=1e-6)
+    assert np.all((layers[:-1] @ encoding.vector) * 2 < 0.95), "the layers differ"
+
+
+MIXED = [
+    "hi",
+    "Do you ship to Norway?",
+    "Is there a shop near Oslo?",
+    "退货怎么办",
+    "",
+    "a much longer text about something else entirely, with commas, and with more to say than the others",
+    "word " * 400,
+    "🎉 ñandú \ud800",
+]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.sampled_from(MIXED) | st.text(max_size=40), min_size=1, max_size=3 * BATCH))
+def test_a_text_has_the_same_encoding_alone_and_in_any_batch(encoder: TextEncoder, texts: list[str]) -> None:
+    for text, together in zip(texts, encoder.encode_batch(texts), strict=True):
+        alone = encoder.encode(text)
+        assert together.unknown_share == alone.unknown_share
+        assert together.vector @ alone.vector >= 0.9999 and together.features @ alone.features >= 0.9999
+
+
+def test_equally_long_texts_come_together_and_the_first_ones_first(encoder: TextEncoder) -> None:
+    texts = ["one two three", "four", *["a b c"] * BATCH, "five", "word " * MAX_PIECES, "word " * MAX_PIECES]
+    runs = [list(run) for run in encoder.encode_in_runs(texts)]
+    assert runs[0] == [0, *range(2, BATCH + 1)] and runs[1] == [BATCH + 1] and runs[2] == [1, BATCH + 2]
+    assert runs[3:] == [[BATCH + 3], [BATCH + 4]], "long texts would keep everybody else waiting"
+
+
+def test_the_same_text_gives_the_same_vector_in_another_session_and_with_more_threads(encoder: TextEncoder) -> None:
     text = "Do you ship to Norway?"
-    alone = encoder.encode(text).vector
-    many = encoder.encode_many(["a much longer text about something else entirely, with commas", text, "hi", text])
-    for encoding in (encoder.encode(text), many[1], many[3], TextEncoder().encode(text)):
-        assert np.array_equal(encoding.vector, alone)
+    for other in (TextEncoder(), TextEncoder(threads=2)):
+        assert np.array_equal(other.encode(text).features, encoder.encode(text).features)
+
+
+def test_no_texts_give_no_encodings(encoder: TextEncoder) -> None:
+    assert encoder.encode_batch([]) == []
 
 
 def test_threads_share_one_encoder(encoder: TextEncoder) -> None:
@@ -104,8 +143,8 @@ def test_threads_share_one_encoder(encoder: TextEncoder) -> None:
 
 def test_progress_counts_the_texts(encoder: TextEncoder) -> None:
     seen: list[int] = []
-    encoder.encode_many(["a", "b", "c"], seen.append)
-    assert seen == [1, 2, 3]
+    encoder.encode_many(["a", "b c", "d"] * BATCH, seen.append)
+    assert seen == sorted(set(seen)) and len(seen) >= 3 and seen[-1] == 3 * BATCH
 
 
 @settings(max_examples=60, deadline=None)

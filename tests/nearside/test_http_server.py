@@ -5,7 +5,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from websockets.asyncio.client import connect
 
 from nearside import http_server
 from nearside.errors import SettingsError
@@ -59,3 +61,23 @@ async def test_a_port_that_is_taken_is_said_in_one_line() -> None:
         with pytest.raises(SettingsError, match=f"the HTTPS port {port} cannot be opened"):
             async with http_server.serving(app, "127.0.0.1", port, what="HTTPS"):
                 pass
+
+
+TEXTS = ["", "a" * 125, "ä" * 63, "b" * 65_535, "c" * 65_536, "你好"]
+
+
+async def several(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await http_server.send_texts(websocket, TEXTS)
+    await http_server.send_texts(websocket, [])
+    with pytest.raises(WebSocketDisconnect):
+        await websocket.receive_text()
+    with pytest.raises(WebSocketDisconnect):
+        await http_server.send_texts(websocket, ["too late"])
+
+
+async def test_texts_sent_together_arrive_one_by_one() -> None:
+    sockets = Starlette(routes=[WebSocketRoute("/", several)])
+    async with http_server.serving(sockets, "127.0.0.1", 0) as port:
+        async with connect(f"ws://127.0.0.1:{port}/", compression=None) as socket:
+            assert [await socket.recv() for _ in TEXTS] == TEXTS

@@ -1,3 +1,4 @@
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -167,9 +168,9 @@ def test_no_text_breaks_the_index(index: NearestIndex, encoder: TextEncoder, tex
 class CountingEncoder(TextEncoder):
     encoded = 0
 
-    def encode(self, text: str) -> Encoding:
-        self.encoded += 1
-        return super().encode(text)
+    def encode_in_runs(self, texts: Sequence[str]) -> Iterator[dict[int, Encoding]]:
+        self.encoded += len(texts)
+        return super().encode_in_runs(texts)
 
 
 def test_a_second_start_takes_the_vectors_from_the_cache(tmp_path: Path) -> None:
@@ -182,7 +183,7 @@ def test_a_second_start_takes_the_vectors_from_the_cache(tmp_path: Path) -> None
     assert encoder.encoded == 1
 
 
-@pytest.mark.parametrize("damage", ["cut", "garbage", "empty", "foreign", "unreal"])
+@pytest.mark.parametrize("damage", ["cut", "garbage", "empty", "foreign", "unreal", "flat"])
 def test_a_damaged_cache_is_replaced(tmp_path: Path, encoder: TextEncoder, damage: str) -> None:
     cache = tmp_path / "vectors.npz"
     NearestIndex.build(EXAMPLES, encoder, cache)
@@ -197,7 +198,12 @@ def test_a_damaged_cache_is_replaced(tmp_path: Path, encoder: TextEncoder, damag
         case "foreign":
             np.savez(cache, other=np.zeros(3))
         case "unreal":
-            np.savez(cache, keys=np.array(["0" * 64]), vectors=np.full((1, 384), np.nan, np.float32), unknown=[0.0])
+            unreal = np.full((1, 384), np.nan, np.float32), np.eye(1, 1536, dtype=np.float16)
+            np.savez(cache, keys=np.array(["0" * 64]), vectors=unreal[0], unknown=[0.0], features=unreal[1])
+        case "flat":
+            with np.load(cache) as stored:
+                arrays = dict(stored)
+            np.savez(cache, **arrays | {"features": arrays["features"][:, :384]})
     index = NearestIndex.build(EXAMPLES, encoder, cache)
     assert best(index, encoder, "Are you hiring?").label == "faq:jobs"
     assert cache.stat().st_size >= len(content) - 100

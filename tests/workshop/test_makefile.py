@@ -1,6 +1,7 @@
 import hashlib
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -85,3 +86,21 @@ def test_an_environment_made_from_this_lock_is_left_alone_and_one_from_another_i
         lock.write("another==1\n")
     stale = venv_script("python3.99", tmp_path)
     assert stale.returncode == 1
+
+
+def test_a_machine_without_a_compiler_is_told_what_to_install(tmp_path: Path) -> None:
+    lay_out(tmp_path)
+    (tmp_path / "requirements" / "dev.txt").write_text("llama-cpp-python==1 \\\n    --hash=sha256:00\n")
+    programs, tools = tmp_path / ".venv" / "bin", tmp_path / "tools"
+    programs.mkdir(parents=True)
+    tools.mkdir()
+    shutil.copy(stand_in(programs, "exit 0"), programs / "pip")
+    (tmp_path / ".venv" / ".home").write_text(f"{tmp_path.resolve()}\n")
+    for name in ("bash", "awk", "cat", "cut", "dirname", "grep", "sed", "sha256sum", "tail"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    command = ["bash", str(tmp_path / "packaging" / "venv.sh"), "dev"]
+    env = {"PATH": str(tools), "PYTHON": ""}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "llama-cpp-python" in done.stderr and "apt install g++" in done.stderr

@@ -96,6 +96,8 @@ async def test_a_repeated_turn_gets_the_first_answer_without_the_engine(core: Co
         again = await ask(core, stage.start("something else"))
     assert engine.calls == 1
     assert kinds(again) == ["accepted", "final"]
+    assert (first[-1].final.cacheable, again[-1].final.cacheable) == (True, False)
+    again[-1].final.cacheable = True
     assert again[-1].final == first[-1].final
 
 

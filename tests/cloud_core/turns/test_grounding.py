@@ -101,3 +101,5 @@ def test_what_is_personal_or_depends_on_history_is_not_cacheable() -> None:
     draft.add(GOOD, GOOD.citations)
     assert finished(draft)[2]
     assert not finished(draft, question=replace(QUESTION, text="I am ⟨PHONE_1⟩"))[2]
+    draft.add(Sentence("We will call ⟨PHONE_1⟩.", ()), ())
+    assert not finished(draft)[2]

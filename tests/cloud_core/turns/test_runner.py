@@ -1,6 +1,7 @@
 import asyncio
 import time
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,8 @@ async def test_an_answer_is_durable_before_it_goes_out(tenant: Tenant) -> None:
             if isinstance(event, Answer):
                 break
     engine = ScriptedEngine()
-    assert [event] == await run(turns_with(engine), tenant)
+    assert isinstance(event, Answer) and event.cacheable
+    assert [replace(event, cacheable=False)] == await run(turns_with(engine), tenant)
     assert engine.calls == 0
 
 
@@ -198,4 +200,6 @@ async def test_two_programs_that_are_asked_the_same_turn_many_times_at_once_run_
     programs = [(turns_with(engine), open_tenants(settings).get("demo")) for _ in range(2)]
     streams = await asyncio.gather(*(run(turns, tenant) for turns, tenant in programs * 8))
     assert engine.calls == 1
-    assert len({str(events[-1]) for events in streams}) == 1
+    answers = [event for events in streams for event in events if isinstance(event, Answer)]
+    assert len(answers) == 16 and sum(answer.cacheable for answer in answers) == 1
+    assert len({str(replace(answer, cacheable=True)) for answer in answers}) == 1

@@ -12,20 +12,17 @@ from prometheus_client import CollectorRegistry
 from edge_node.control.edge import Edge, stopped_edge
 from edge_node.control.operations import operations
 from edge_node.messages import Conversation, DeadReason, Draft, Inbound, Reply, Tenant
-from edge_node.responders import faq
-from edge_node.responders.fallback import Fallback
 from edge_node.settings import EdgeSettings, TenantSettings
 from edge_node.storage.places import DATABASE, tenant_folder
 from edge_node.storage.records import Ended
 from edge_node.storage.store import TenantStore
 from edge_node.turns.core_step import CoreStep
-from edge_node.turns.ladder import Ladder
 from edge_node.turns.metrics import Metrics
 from edge_node.turns.room import TenantRoom
 from edge_node.turns.turns import Limits, Turns
 from nearside.origins import Reason, Source
 from nearside.sealing import KeyRing, make_node_key
-from tests.edge_node.stage import TENANT, Answering, Collecting, NoSemantics, ScriptedUplink, sender_to
+from tests.edge_node.stage import TENANT, Answering, Collecting, NoSemantics, ScriptedUplink, ladder_of, sender_to
 
 ANSWER = Reply("An answer", Source.RULE, Reason.MATCHED)
 
@@ -117,12 +114,8 @@ async def running(settings: EdgeSettings, uplink: ScriptedUplink | None = None) 
     store = await opened(settings)
     outlet, reports = Collecting(idempotent=False), list[Any]()
     sender = sender_to(outlet)
-    ladder = Ladder(
-        [] if uplink else [Answering(lambda _turn: ANSWER)],
-        CoreStep(uplink or ScriptedUplink(), b"k" * 32, 5.0),
-        faq.Responder({}, 0.75, "1"),
-        Fallback({}).apologise,
-    )
+    core = CoreStep(uplink or ScriptedUplink(), b"k" * 32, 5.0)
+    ladder = ladder_of([] if uplink else [Answering(lambda _turn: ANSWER)], core)
     room = TenantRoom(TENANT, store, NoSemantics(), ladder, lambda _text: False)
 
     async def show(tenant: Tenant, conversation: Conversation, draft: Draft) -> None:
@@ -130,7 +123,7 @@ async def running(settings: EdgeSettings, uplink: ScriptedUplink | None = None) 
 
     turns = Turns({TENANT.id: room}, sender, show, Metrics(CollectorRegistry()), Limits())
     keys = KeyRing(settings.node_key, settings.name)
-    edge = Edge(settings, keys, {TENANT.id: store}, {TENANT.id: TENANT}, turns, sender, reports.append)
+    edge = Edge(settings, keys, {TENANT.id: store}, {TENANT.id: TENANT}, turns, sender, report=reports.append)
     try:
         yield Operated(edge, Company(store), outlet, reports)
     finally:

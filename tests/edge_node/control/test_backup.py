@@ -17,11 +17,13 @@ from edge_node.cli.backup import backup, size_of
 from edge_node.control import backups, server
 from edge_node.control.edge import Edge
 from edge_node.control.operations import operations
+from edge_node.packs.shelf import Shelf, incoming
 from edge_node.storage.places import tenant_folder
 from nearside.archive import read_manifest, unpack
 from nearside.errors import NearsideError, StorageError
 from nearside.sealing import KeyRing
 from tests.edge_node.control.places import KEY, Place, inbound, make_place, opened, tree_of, write
+from tests.edge_node.packs.companies import company, packed
 from tests.servers import PROGRAMS
 
 pytestmark = pytest.mark.unit
@@ -255,3 +257,18 @@ def test_a_copy_that_none_of_the_keys_opens_is_no_backup(place: Place) -> None:
 )
 def test_sizes_are_said_in_words(number: int, said: str) -> None:
     assert size_of(number) == said
+
+
+def test_packs_travel_with_their_company(place: Place, tmp_path: Path) -> None:
+    shelf = Shelf(tenant_folder(place.settings.data, "shop"))
+    version = packed(company(tmp_path / "built", "hello"), tmp_path / "a.pack").version
+    with incoming(shelf, tmp_path / "a.pack") as part:
+        shelf.take(shelf.part(part), version)
+    (shelf.folder / ".incoming-000000000000").write_text("half of one")
+    backup(tmp_path / "a", config=place.config)
+    found = unpacked(tmp_path / "a", tmp_path / "out")
+    packs = {name: content for name, content in found.items() if "/packs/" in name}
+    assert packs == {
+        f"data/tenants/shop/packs/{version}.pack": (tmp_path / "a.pack").read_bytes(),
+        "data/tenants/shop/packs/active.json": (shelf.folder / "active.json").read_bytes(),
+    }

@@ -132,6 +132,9 @@ class Customer:
         async def nearest() -> tuple[()]:
             return ()
 
+        async def encoding() -> None:
+            return None
+
         async def history(said: tuple[HistoryItem, ...] = self.history) -> tuple[HistoryItem, ...]:
             return said
 
@@ -148,4 +151,5 @@ class Customer:
             received_at=self.at.timestamp(),
             history=history,
             nearest=nearest,
+            encoding=encoding,
         )

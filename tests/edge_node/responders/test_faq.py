@@ -54,6 +54,39 @@ async def test_two_close_entries_are_offered_as_a_question_back() -> None:
 
 
 @pytest.mark.parametrize(
+    ("threshold", "confidences", "is_asked_back"),
+    [
+        (0.75, (0.45, 0.38), True),
+        (0.75, (0.45, 0.37), False),
+        (0.75, (0.74,), False),
+        (0.9, (0.46, 0.45), True),
+        (0.9, (0.65, 0.4), False),
+        (0.9, (0.5, 0.46, 0.46), True),
+        (0.3, (0.2, 0.15), True),
+    ],
+)
+async def test_entries_are_offered_that_are_half_as_probable_as_an_answer_must_be(
+    threshold: float, confidences: tuple[float, ...], is_asked_back: bool
+) -> None:
+    matches = [(f"faq:{name}", confidence) for name, confidence in zip(ENTRIES, confidences, strict=False)]
+    reply = await Responder(ENTRIES, threshold, "v7").answer(turn("en", *matches))
+    assert (reply is not None and reply.reason is Reason.CLARIFY) is is_asked_back
+
+
+@pytest.mark.parametrize(
+    ("threshold", "confidence", "answers"),
+    [(0.9, 0.54, True), (0.9, 0.53, False), (0.3, 0.3, True), (0.3, 0.29, False), (0.6, 0.44, False)],
+)
+async def test_what_is_likely_is_likely_beside_the_threshold(
+    threshold: float, confidence: float, answers: bool
+) -> None:
+    reply = await Responder(ENTRIES, threshold, "v7").likely(
+        turn("en", ("faq:returns", confidence)), core_was_asked=True
+    )
+    assert (reply is not None) is answers
+
+
+@pytest.mark.parametrize(
     ("confidence", "core_was_asked", "answers"),
     [(0.65, True, True), (0.65, False, True), (0.5, True, True), (0.5, False, False), (0.4, True, False)],
 )
@@ -64,6 +97,12 @@ async def test_an_entry_that_is_likely_answers_where_the_core_does_not(
     assert (reply is not None) is answers
     if reply is not None:
         assert (reply.text, reply.source, reply.confidence) == ("returns!", Source.FAQ, confidence)
+
+
+async def test_below_a_threshold_that_was_measured_nothing_answers() -> None:
+    calibrated = Responder(ENTRIES, 0.75, "v7", is_calibrated=True)
+    assert await calibrated.likely(turn("en", ("faq:returns", 0.74)), core_was_asked=True) is None
+    assert await calibrated.likely(turn("en", ("faq:returns", 0.75)), core_was_asked=True) is not None
 
 
 async def test_a_reply_that_found_nothing_names_the_nearest_questions() -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -182,3 +183,56 @@ async def test_posted_jobs_are_committed_before_the_writer_closes(tmp_path: Path
         writer.post(insert(number))
     await writer.close()
     assert open_database(tmp_path / "a.db", KEY).execute("SELECT count(*) FROM t").fetchone() == (10,)
+
+
+async def test_who_is_committed_is_told_before_a_slow_job_begins(tmp_path: Path) -> None:
+    """As a rule it is told when the next group is ready to be committed."""
+    writer = Writer(opened(tmp_path / "a.db"), "a.db")
+    first_goes, slow_goes = threading.Event(), threading.Event()
+
+    def first(db: Connection) -> int:
+        first_goes.wait(10)
+        return insert(1)(db)
+
+    def slow(db: Connection) -> int:
+        slow_goes.wait(10)
+        return insert(2)(db)
+
+    told = asyncio.ensure_future(writer.run(first))
+    await asyncio.sleep(0.02)
+    later = asyncio.ensure_future(writer.run(slow, is_slow=True))
+    await asyncio.sleep(0.02)
+    first_goes.set()
+    async with asyncio.timeout(5):
+        assert await told == 1
+    assert not later.done()
+    slow_goes.set()
+    assert await later == 2
+    await writer.close()
+
+
+async def test_who_is_settled_knows_even_if_its_caller_has_gone_and_a_fault_there_is_its_own(tmp_path: Path) -> None:
+    writer = Writer(opened(tmp_path / "a.db"), "a.db")
+    settled: list[int | None] = []
+
+    def fail(_outcome: int | None) -> None:
+        raise KeyError("a fault")
+
+    def refuse(_db: Connection) -> int:
+        raise Refused(422, "no", "not this one")
+
+    going = asyncio.ensure_future(writer.run(insert(1), settled=settled.append))
+    await asyncio.sleep(0)
+    going.cancel()
+    outcomes = await asyncio.gather(
+        writer.run(insert(2), settled=fail),
+        writer.run(insert(3), settled=settled.append),
+        writer.run(refuse, settled=settled.append),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes] == [KeyError, int, Refused]
+    assert settled == [1, 3, None]
+    await writer.close()
+    with pytest.raises(StorageError, match="closed"):
+        await writer.run(insert(4), settled=settled.append)
+    assert settled == [1, 3, None, None]

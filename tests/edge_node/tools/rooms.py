@@ -10,7 +10,7 @@ from typing import Any
 from edge_node.messages import Inbound
 from edge_node.storage.records import DeadItem, KnownCall
 from edge_node.storage.store import TenantStore
-from edge_node.tools.room import ToolRoom
+from edge_node.tools.room import Connections, ToolRoom
 from nearside.content import TenantContent, load_tenant_content
 from nearside.sealing import derive
 from tests.servers import ROOT
@@ -40,12 +40,13 @@ class Opened:
 async def opened(folder: Path, content: TenantContent) -> AsyncIterator[Opened]:
     """With one conversation and its turn, the same at every opening."""
     store = await TenantStore.open(folder / "edge.db", KEY)
-    tools = ToolRoom(content.tools, content.variables, content.secret_files, store, derive(KEY, "test"))
+    connections, key = Connections(), derive(KEY, "test")
+    tools = ToolRoom(content.tools, content.variables, content.secret_files, store, key, connections)
     try:
         accepted = await store.accept(Inbound("api", "default", "t", "m", "c", "yes"), 1.0)
         yield Opened(tools, store, accepted.conversation_id, accepted.turn_id)
     finally:
-        await tools.close()
+        await connections.close()
         await store.close()
 
 

@@ -41,6 +41,9 @@ class Vendor:
         self.asked: list[Delivery] = []
         self.arrived: list[Delivery] = []
 
+    def show(self, delivery: Delivery) -> bool:
+        return False
+
     async def send(self, delivery: Delivery) -> None:
         self.asked.append(delivery)
         step = self.script.popleft() if self.script else None

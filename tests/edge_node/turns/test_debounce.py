@@ -129,11 +129,15 @@ async def test_a_repeated_line_neither_joins_twice_nor_opens_a_window(tmp_path: 
     assert texts(stage) == ["echo hello"]
 
 
-async def test_after_a_restart_in_the_middle_of_a_window_its_lines_are_answered_together(tmp_path: Path) -> None:
-    async with staged(tmp_path, [Answering(echo)], debounce_s=LONG_S) as stage:
-        stage.grace_s = 0.0
-        await stage.say("my tent", "m1")
-        await stage.say("is wet", "m2")
+async def test_after_a_kill_in_the_middle_of_a_window_its_lines_are_answered_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as killed:
+        killed.setattr(Windows, "close_all", lambda _windows: None)  # a stop begins what is written so far
+        async with staged(tmp_path, [Answering(echo)], debounce_s=LONG_S) as stage:
+            stage.grace_s = 0.0
+            await stage.say("my tent", "m1")
+            await stage.say("is wet", "m2")
     assert stage.sent == []
     async with staged(tmp_path, [Answering(echo)], debounce_s=LONG_S) as stage:
         assert await stage.turns.resume() == 2

@@ -5,9 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
-from edge_node.tenant_room import Means, open_room
+from edge_node.local_model.client import LocalModel
+from edge_node.local_model.process import ModelProcess
+from edge_node.packs.answers import active_answers
+from edge_node.packs.shelf import Shelf
+from edge_node.tenant_room import Means, OpenTenant
 from edge_node.turns.fair import Fair, FairThread
+from edge_node.turns.ladder_metrics import LadderMetrics
+from edge_node.uplink.circuit import Circuit
 from nearside.content import load_tenant_content
 from nearside.encoder import TextEncoder
 from nearside.errors import ContentError
@@ -29,14 +36,38 @@ def test_a_window_that_nobody_would_wait_for_is_refused_with_its_line(tmp_path: 
     assert refused.value.where.endswith("tenant.toml:3")
 
 
+def no_model() -> Path:
+    raise AssertionError("no model is wanted")
+
+
+async def no_process(file: Path) -> ModelProcess:
+    raise AssertionError("no model is wanted")
+
+
 @pytest.mark.parametrize(("turns", "seconds"), [("debounce_s = 2.5", 2.5), ("", 0.0)])
 async def test_what_the_company_wrote_is_what_its_turns_wait(tmp_path: Path, turns: str, seconds: float) -> None:
     make_node_key(tmp_path / "node.key", tmp_path / "data")
     keys = KeyRing(tmp_path / "node.key", "edge")
     async with contextlib.AsyncExitStack() as stack:
-        thread = FairThread(stack.enter_context(ThreadPoolExecutor(1)))
+        encoder = TextEncoder()
+        thread = FairThread(stack.enter_context(ThreadPoolExecutor(1)), encoder.encode_in_runs)
+        metrics = LadderMetrics(CollectorRegistry())
         means = Means(
-            tmp_path / "data", keys, TextEncoder(), thread, ScriptedUplink(), lambda _id, _outcome: None, 20.0, Fair(8)
+            data=tmp_path / "data",
+            keys=keys,
+            encoder=encoder,
+            encoding=thread,
+            uplink=ScriptedUplink(),
+            count_handoff=lambda _id, _outcome: None,
+            turn_s=20.0,
+            first_s=10.0,
+            places=Fair(8),
+            circuit=Circuit(metrics.circuit("")),
+            metrics=metrics,
+            generator=LocalModel(no_model, no_process, Fair(1)),
+            count_generated=lambda _id, _outcome: None,
         )
-        room = await open_room("shop", company(tmp_path, turns), means, stack)
+        answers = active_answers("shop", company(tmp_path, turns), Shelf(tmp_path), means.encoder)
+        tenant = await OpenTenant.open("shop", means, stack)
+        room = await tenant.room(answers)
         assert room.debounce_s == seconds

@@ -1,5 +1,6 @@
 import asyncio
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from edge_node.turns.fair import Fair, FairThread, Rotation, Slot
 from edge_node.turns.serial import Serial
+from nearside.encoder import Encoding
 from tests.edge_node.stage import until
 
 pytestmark = pytest.mark.unit
@@ -21,6 +23,10 @@ def drained(rotation: Rotation[int]) -> list[tuple[str, int]]:
     while (found := rotation.take()) is not None:
         taken.append(found)
     return taken
+
+
+def no_texts(texts: Sequence[str]) -> Iterator[dict[int, Encoding]]:
+    raise AssertionError("nothing is to be read")
 
 
 def test_each_tenant_has_its_turn_whatever_the_others_have_put_in_before() -> None:
@@ -102,7 +108,7 @@ def test_slots_are_never_lost_nor_doubled(width: int, takers: list[tuple[str, in
 async def test_the_encoders_thread_goes_round_between_tenants_and_leaves_out_who_went_away() -> None:
     done: list[str] = []
     with ThreadPoolExecutor(1) as pool:
-        thread, began, gate = FairThread(pool), asyncio.Event(), asyncio.Event()
+        thread, began, gate = FairThread(pool, no_texts), asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
 
         def hold() -> None:
@@ -125,7 +131,7 @@ async def test_the_encoders_thread_goes_round_between_tenants_and_leaves_out_who
 
 async def test_what_the_encoder_raises_reaches_the_one_who_asked() -> None:
     with ThreadPoolExecutor(1) as pool:
-        thread = FairThread(pool)
+        thread = FairThread(pool, no_texts)
         with pytest.raises(ZeroDivisionError):
             await thread.run("a", lambda: 1 // 0)
         assert await thread.run("a", lambda: 7) == 7

@@ -1,7 +1,7 @@
 """One company is flooded: the others' customers do not notice, and the flood is refused aloud where it is too much."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -9,22 +9,21 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
 from edge_node.messages import Conversation, Delivery, Draft, Reply, Tenant, Turn
-from edge_node.responders import faq
 from edge_node.responders.base import Responder
-from edge_node.responders.fallback import Fallback
 from edge_node.responders.semantic import Semantics
 from edge_node.storage.store import TenantStore
 from edge_node.turns.core_step import PLACES, CoreStep
 from edge_node.turns.fair import Fair, FairThread
-from edge_node.turns.ladder import Ladder
 from edge_node.turns.metrics import Metrics
-from edge_node.turns.room import Nearest, TenantRoom
+from edge_node.turns.room import LookUps, TenantRoom
 from edge_node.turns.turns import Limits, Turns
 from edge_node.uplink.base import Answer
+from nearside.encoder import DIMENSIONS, FEATURES, Encoding
 from nearside.errors import Refused
 from nearside.nearest import Match
 from nearside.origins import Reason, Source
@@ -36,6 +35,7 @@ from tests.edge_node.stage import (
     NoSemantics,
     ScriptedUplink,
     inbound,
+    ladder_of,
     sender_to,
     staged,
     until,
@@ -72,8 +72,18 @@ class SlowIndex:
     def __init__(self) -> None:
         self.open = Event()
 
-    def query(self, text: str, *, limit: int) -> list[Match]:
+    def at_once(self, text: str) -> list[Match] | None:
+        return None
+
+    def reading(self, text: str) -> str:
+        return text
+
+    def encode(self, texts: Sequence[str]) -> Iterator[dict[int, Encoding]]:
         self.open.wait(60)
+        nothing = Encoding(np.zeros(DIMENSIONS, dtype=np.float32), 1.0, np.zeros(FEATURES, dtype=np.float32))
+        yield dict.fromkeys(range(len(texts)), nothing)
+
+    def look_up(self, text: str, encoding: Encoding, limit: int) -> list[Match]:
         return []
 
 
@@ -85,7 +95,7 @@ async def no_drafts(tenant: Tenant, conversation: Conversation, draft: Draft) ->
 async def two_tenants(
     folder: Path,
     responder: Responder,
-    semantics: Callable[[Tenant], Nearest],
+    semantics: Callable[[Tenant], LookUps],
     uplink: ScriptedUplink | None = None,
     places: Fair | None = None,
     core_s: float = 60.0,
@@ -93,7 +103,7 @@ async def two_tenants(
     async with AsyncExitStack() as stack:
         rooms = {}
         core = CoreStep(uplink or ScriptedUplink(), KEY, core_s, places or Fair(PLACES))
-        ladder = Ladder([responder], core, faq.Responder({}, 0.75, "1"), Fallback({}).apologise)
+        ladder = ladder_of([responder], core)
         for tenant in (FLOOD, OTHER):
             store = await TenantStore.open(folder / tenant.id / "edge.db", KEY)
             stack.push_async_callback(store.close)
@@ -133,10 +143,10 @@ async def test_a_flood_of_rule_turns_does_not_hold_up_another_tenant(tmp_path: P
 async def test_a_flood_of_questions_for_the_encoder_does_not_hold_up_another_tenant(tmp_path: Path) -> None:
     index = SlowIndex()
     with ThreadPoolExecutor(1) as pool:
-        encoding = FairThread(pool)
+        encoding = FairThread(pool, index.encode)
 
         def semantics(tenant: Tenant) -> Semantics:
-            return Semantics(index, partial(encoding.run, tenant.id))
+            return Semantics(index, partial(encoding.read, tenant.id), partial(encoding.run, tenant.id))
 
         async with two_tenants(tmp_path, Meaning(), semantics) as (turns, sent):
             await flood_then_others(turns)

@@ -93,13 +93,14 @@ async def test_turns_open_in_a_backup_are_answered_only_where_a_second_reply_doe
 async def test_whoever_looks_sees_messages_and_replies_in_the_order_of_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A message is shown when `accept` returns, a reply when it is sent; often one commit holds both."""
+    """A message is shown when `accept` returns, a reply at its commit; often one commit holds both."""
     seen: dict[str, list[int]] = defaultdict(list)
 
-    async def show(_outlet: Collecting, delivery: Delivery) -> None:
+    def show(_outlet: Collecting, delivery: Delivery) -> bool:
         seen[delivery.conversation.id].append(delivery.event.id)
+        return True
 
-    monkeypatch.setattr(Collecting, "send", show)
+    monkeypatch.setattr(Collecting, "show", show)
     async with staged(tmp_path, [Answering(echo)]) as stage:
 
         async def say(number: int) -> None:

@@ -99,6 +99,9 @@ async def test_a_send_that_hangs_is_cut_off_and_tried_again(tmp_path: Path) -> N
 
 async def test_a_channel_that_cancels_itself_does_not_stop_its_conversation(tmp_path: Path) -> None:
     class Cancelling(Vendor):
+        def show(self, delivery: Delivery) -> bool:
+            return False
+
         async def send(self, delivery: Delivery) -> None:
             if not self.asked:
                 self.asked.append(delivery)
@@ -280,6 +283,9 @@ async def test_forgotten_conversations_get_nothing_more(tmp_path: Path) -> None:
 
 async def test_a_channel_that_will_not_be_cancelled_sends_nothing_more_to_who_was_forgotten(tmp_path: Path) -> None:
     class Deaf(Vendor):
+        def show(self, delivery: Delivery) -> bool:
+            return False
+
         async def send(self, delivery: Delivery) -> None:
             with contextlib.suppress(asyncio.CancelledError):
                 await super().send(delivery)

@@ -22,6 +22,9 @@ class Down(Vendor):
         super().__init__()
         self._step = step
 
+    def show(self, delivery: Delivery) -> bool:
+        return False
+
     async def send(self, delivery: Delivery) -> None:
         self.script.append(self._step)
         await super().send(delivery)
@@ -43,6 +46,9 @@ async def test_a_crowd_that_fails_on_one_channel_does_not_slow_another(tmp_path:
 class Stubborn(Vendor):
     """Refuses each conversation's first send for now and never answers the second; new conversations flow."""
 
+    def show(self, delivery: Delivery) -> bool:
+        return False
+
     async def send(self, delivery: Delivery) -> None:
         if delivery.conversation.thread.startswith("stuck"):
             self.script.append(BUSY if delivery.attempt == 1 else Hang())
@@ -63,6 +69,9 @@ async def test_conversations_that_hang_again_and_again_leave_room_for_the_others
 async def test_an_account_is_sent_to_from_a_bounded_number_of_places(tmp_path: Path) -> None:
     class Counting(Vendor):
         now = most = 0
+
+        def show(self, delivery: Delivery) -> bool:
+            return False
 
         async def send(self, delivery: Delivery) -> None:
             self.now += 1

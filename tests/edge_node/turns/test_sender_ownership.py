@@ -98,6 +98,9 @@ class Watched(Vendor):
         self.taken_over: set[str] = set()
         self.too_late: list[str] = []
 
+    def show(self, delivery: Delivery) -> bool:
+        return False
+
     async def send(self, delivery: Delivery) -> None:
         if delivery.conversation.thread in self.taken_over:
             self.too_late.append(delivery.conversation.thread)

@@ -7,13 +7,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from edge_node.messages import Conversation, Draft, Reply, Tenant
-from edge_node.responders import faq
-from edge_node.responders.fallback import Fallback
 from edge_node.storage.conversations import Conversations
 from edge_node.storage.places import api_keys
 from edge_node.storage.store import TenantStore
 from edge_node.turns.core_step import CoreStep
-from edge_node.turns.ladder import Ladder
 from edge_node.turns.metrics import Metrics
 from edge_node.turns.room import TenantRoom
 from edge_node.turns.turns import Limits, Turns
@@ -27,6 +24,7 @@ from tests.edge_node.stage import (
     NoSemantics,
     ScriptedUplink,
     inbound,
+    ladder_of,
     sender_to,
     until,
 )
@@ -40,7 +38,7 @@ ONE, OTHER = TENANT, replace(TENANT, id="other")
 async def room_of(tenant: Tenant, folder: Path, key: bytes) -> TenantRoom:
     store = await TenantStore.open(folder / tenant.id / "edge.db", key)
     echo = Answering(lambda turn: Reply(f"{turn.tenant.id}: {turn.text}", Source.RULE, Reason.MATCHED))
-    ladder = Ladder([echo], CoreStep(ScriptedUplink(), key, 5.0), faq.Responder({}, 0.75, "1"), Fallback({}).apologise)
+    ladder = ladder_of([echo], CoreStep(ScriptedUplink(), key, 5.0))
     return TenantRoom(tenant, store, NoSemantics(), ladder, lambda text: False)
 
 

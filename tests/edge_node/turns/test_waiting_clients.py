@@ -15,17 +15,14 @@ from edge_node.channels import api
 from edge_node.channels.base import ChannelContext
 from edge_node.channels.feed import Feed
 from edge_node.messages import Reply, Turn
-from edge_node.responders import faq
-from edge_node.responders.fallback import Fallback
 from edge_node.storage.conversations import Conversations
 from edge_node.storage.store import TenantStore
 from edge_node.turns.core_step import CoreStep
-from edge_node.turns.ladder import Ladder
 from edge_node.turns.metrics import Metrics
 from edge_node.turns.room import TenantRoom
 from edge_node.turns.turns import Limits, Turns
 from nearside.origins import Reason, Source
-from tests.edge_node.stage import KEY, TENANT, Answering, NoSemantics, ScriptedUplink, sender_to, until
+from tests.edge_node.stage import KEY, TENANT, Answering, NoSemantics, ScriptedUplink, ladder_of, sender_to, until
 
 pytestmark = pytest.mark.unit
 
@@ -40,7 +37,7 @@ def echo(turn: Turn) -> Reply:
 async def door(folder: Path) -> AsyncIterator[tuple[Turns, Post]]:
     store = await TenantStore.open(folder / "edge.db", KEY)
     core = CoreStep(ScriptedUplink(), KEY, 5.0)
-    ladder = Ladder([Answering(echo)], core, faq.Responder({}, 0.75, "1"), Fallback({}).apologise)
+    ladder = ladder_of([Answering(echo)], core)
     room = TenantRoom(TENANT, store, NoSemantics(), ladder, lambda _text: False, debounce_s=10.0)
     channel = api.Channel(
         ChannelContext(

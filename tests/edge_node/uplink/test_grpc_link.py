@@ -3,10 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from grpc_status import rpc_status
 
 from edge_node.messages import HistoryItem, MaskedTurn
 from edge_node.uplink.base import Answer, Sentence, UplinkEvent
@@ -182,6 +186,55 @@ async def test_a_core_that_accepts_nothing_is_given_up(ground: Ground, monkeypat
 
     async with ground.core(sleep), ground.link() as link:
         assert await reason_of(link) is Reason.CORE_UNREACHABLE
+
+
+@pytest.mark.parametrize(("says_why", "reason"), [(True, Reason.ENGINE_FAILED), (False, Reason.CORE_UNREACHABLE)])
+async def test_a_core_that_says_why_it_cannot_is_not_away(ground: Ground, says_why: bool, reason: Reason) -> None:
+    """A company's damaged file there must not look as if the core were gone for all companies."""
+    packed = any_pb2.Any()
+    packed.Pack(error_details_pb2.ErrorInfo(reason="STORE_FAILED", domain="nearside"))
+    status = status_pb2.Status(code=grpc.StatusCode.UNAVAILABLE.value[0], details=[packed] if says_why else [])
+
+    async def refuse(requests: Requests, context: Context) -> None:
+        await anext(requests)
+        await context.write(ACCEPTED)
+        metadata = rpc_status.to_status(status).trailing_metadata if says_why else ()
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "", metadata)
+
+    async with ground.core(refuse), ground.link() as link:
+        assert await reason_of(link) is reason
+
+
+@pytest.mark.parametrize("first_s", [0.1, None])
+async def test_a_core_without_a_first_sentence_in_time_is_given_up_unless_nobody_waits_for_one(
+    ground: Ground, first_s: float | None
+) -> None:
+    async def think(requests: Requests, context: Context) -> None:
+        await anext(requests)
+        await context.write(ACCEPTED)
+        await asyncio.sleep(0.5)
+        await context.write(FINAL)
+
+    turn = replace(TURN, first_s=first_s)
+    async with ground.core(think), ground.link() as link:
+        try:
+            events = [event async for event in link.answer(turn)]
+        except UplinkError as error:
+            assert (error.reason, first_s) == (Reason.CORE_DEADLINE, 0.1)
+        else:
+            assert len(events) == 1 and first_s is None
+
+
+async def test_only_the_first_sentence_must_come_in_that_time(ground: Ground) -> None:
+    async def hesitate(requests: Requests, context: Context) -> None:
+        await anext(requests)
+        await context.write(ACCEPTED)
+        await context.write(response(delta=turn_pb2.Delta(revision=1, sequence=0, text="It weighs 2.9 kg.")))
+        await asyncio.sleep(0.5)
+        await context.write(FINAL)
+
+    async with ground.core(hesitate), ground.link() as link:
+        assert len([event async for event in link.answer(replace(TURN, first_s=0.3))]) == 2
 
 
 @pytest.mark.parametrize("frames", [[FINAL], [ACCEPTED, ACCEPTED], [ACCEPTED], [ACCEPTED, response()]])

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_core.turns.facts import Fact, facts_of, unsupported
+from nearside.facts import Fact, facts_of, unsupported
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from cloud_core.turns.quantities import NUMBER_WITH_UNIT, SPELLED_WITH_UNIT, Quantity, quantity, spelled_quantity
+from nearside.quantities import NUMBER_WITH_UNIT, SPELLED_WITH_UNIT, Quantity, quantity, spelled_quantity
 
 DOMAINS = "com|cn|net|org|io|shop|store|co|eu|uk|de|info|app|dev|example|test"
 MONTHS = "january february march april may june july august september october november december".split()

@@ -1,0 +1,62 @@
+"""Questions for somebody else that look like a company's own: its examples with a noun of another trade in them.
+
+"Is there parking at your stores?" becomes "Is there parking at your airport?": what a company with few examples
+must not answer, and what its own examples cannot teach.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from random import Random
+
+import rjieba
+
+from nearside.glossary import entries
+from nearside.lexical import has_cjk, is_stop_word, normalise, stem
+from nearside.postings import elsewhere, elsewhere_nouns
+
+MOST = 300
+_SEED = 20
+_PLACES = ("at the {}", "for a {}", "of a {}", "in the {}")
+
+
+def counterfeits(questions: Sequence[str]) -> list[str]:
+    """Of at most `MOST` questions, one each; the same for the same questions."""
+    random = Random(_SEED)  # noqa: S311 - they are to be the same each time
+    chosen = random.sample(list(questions), min(MOST, len(questions)))
+    made = (_chinese(question, random) if has_cjk(question) else _english(question, random) for question in chosen)
+    return [text for text in made if text]
+
+
+def _english(question: str, random: Random) -> str:
+    words = normalise(question).rstrip("?!. ").split(" ")
+    places = [place for place, word in enumerate(words) if word.isalpha() and len(word) > 2 and not is_stop_word(word)]
+    noun = random.choice(elsewhere_nouns())
+    if not places:
+        return ""
+    place, way = random.choice(places), random.randrange(3)
+    if way == 0:
+        words[place] = noun
+    elif way == 1:
+        words.insert(place, noun)
+    else:
+        words.append(random.choice(_PLACES).format(noun))
+    return " ".join(words)
+
+
+def _chinese(question: str, random: Random) -> str:
+    words = list(rjieba.cut(normalise(question).rstrip("?!. ")))
+    places = [place for place, word in enumerate(words) if has_cjk(word) and len(word) > 1 and not is_stop_word(word)]
+    noun = random.choice(_chinese_nouns())
+    if not places:
+        return ""
+    place, way = random.choice(places), random.randrange(3)
+    if way == 0:
+        words[place] = noun
+    else:
+        words.insert(place if way == 1 else 0, noun)
+    return "".join(words)
+
+
+@cache
+def _chinese_nouns() -> tuple[str, ...]:
+    return tuple(word for word, english in entries().items() if len(word) > 1 and stem(english) in elsewhere())

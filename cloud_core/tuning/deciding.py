@@ -1,0 +1,146 @@
+"""Weights and thresholds, from what the cascade says of examples that were left out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cloud_core.tuning.calibration import HIGHEST, Bools, Doubles, fit_logistic, threshold_for
+from cloud_core.tuning.examples import Ints, Prepared
+from cloud_core.tuning.holding_out import Judged
+from nearside.cascade.evidence import (
+    QUICK_WEIGHTS,
+    WEIGHTS,
+    confidence,
+    features,
+    probability,
+    quick_features,
+)
+
+_STRANGERS, _STRANGERS_OF_FEW = 0.03, 0.15
+"""Questions that come near but that nobody answers, beside one that somebody does: so many are reckoned with."""
+_COUNTERFEITS = 0.15
+"""The same, of questions with a noun of another trade."""
+_OUTSIDE = 0.1
+"""The same, of what was given as out of scope, which is easier to tell."""
+_STIFFNESS = 3000.0
+_COST = 0.001
+"""Share of the questions that stage one may answer wrongly and stage two would not."""
+NEVER = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    weights: Sequence[float]
+    quick_weights: Sequence[float]
+    threshold: float
+    sure: float
+    """What stage one has to be, so that stage two is not asked."""
+    outside_below: float
+    """What is less sure is more likely out of scope; 0 where nothing was given as out of scope."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Rows that were left out, alone or with their label; `counts`: what each counts."""
+
+    judged: Sequence[Judged]
+    is_right: Bools
+    is_quick_right: Bools
+    counts: Doubles
+    is_inside: Bools
+    """Of those that were left out alone."""
+    may_be_quick: Bools
+    """Stage one found a label that answers."""
+
+    @property
+    def values(self) -> Doubles:
+        return np.array([features(one) for judged in self.judged for one in judged.evidence])
+
+    @property
+    def quick_values(self) -> Doubles:
+        return np.array([quick_features(one) for judged in self.judged for one in judged.quick])
+
+
+def hold(prepared: Prepared, alone: Judged, strangers: Sequence[Judged], counterfeits: Judged | None) -> Held:
+    truth, inside = prepared.owners[alone.rows], prepared.is_inside
+    of_inside = float(inside.sum())
+    others = [*strangers, *([counterfeits] if counterfeits else [])]
+    shares = [(_STRANGERS_OF_FEW if prepared.is_few else _STRANGERS) / max(1, len(strangers)) for _ in strangers]
+    shares += [_COUNTERFEITS] * (len(others) - len(strangers))
+    nobody = np.zeros(sum(len(judged.labels) for judged in others), dtype=bool)
+    outside = max(1.0, _OUTSIDE * of_inside / max(1.0, float((~inside).sum())))
+    counts = [np.where(inside, 1.0, outside)]
+    counts += [
+        np.full(len(judged.labels), share * of_inside / max(1, len(judged.labels)))
+        for judged, share in zip(others, shares, strict=True)
+    ]
+    return Held(
+        judged=[alone, *others],
+        is_right=np.concatenate([(alone.labels == truth) & inside, nobody]),
+        is_quick_right=np.concatenate([(alone.quick_labels == truth) & inside, nobody]),
+        counts=np.concatenate(counts),
+        is_inside=inside,
+        may_be_quick=~prepared.outside[np.concatenate([judged.quick_labels for judged in (alone, *others)])],
+    )
+
+
+SHIPPED = Decided(WEIGHTS, QUICK_WEIGHTS, HIGHEST, NEVER, 0.0)
+"""Before anything was fitted."""
+
+
+def decide(held: Held, precision: float) -> Decided:
+    weights = fit_logistic(held.values, held.is_right, held.counts, np.array(WEIGHTS), _STIFFNESS)
+    quick = held.may_be_quick
+    quick_weights = fit_logistic(
+        held.quick_values[quick], held.is_quick_right[quick], held.counts[quick], np.array(QUICK_WEIGHTS), _STIFFNESS
+    )
+    found = confidences(held.judged, weights.tolist())
+    threshold = threshold_for(found, held.is_right, held.counts, precision)
+    sure = _sure(held, quick_confidences(held.judged, quick_weights.tolist()), found, threshold)
+    return Decided(weights.tolist(), quick_weights.tolist(), threshold, sure, _outside_below(held, found))
+
+
+def confidences(judged: Sequence[Judged], weights: Sequence[float]) -> Doubles:
+    return np.array([confidence(one, weights) for part in judged for one in part.evidence])
+
+
+def quick_confidences(judged: Sequence[Judged], weights: Sequence[float]) -> Doubles:
+    return np.array([probability(quick_features(one), weights) for part in judged for one in part.quick])
+
+
+def _outside_below(held: Held, found: Doubles) -> float:
+    """Where rejecting makes the most of what is in scope, and of a tenth as much that is not, come out right."""
+    if held.is_inside.all():
+        return 0.0
+    alone = len(held.is_inside)
+    order = np.argsort(found[:alone], kind="stable")
+    gains = np.where(held.is_inside, -1.0 * held.is_right[:alone], held.counts[:alone])[order]
+    gained = np.cumsum(gains)
+    best = int(np.argmax(gained))
+    return float(np.nextafter(found[:alone][order][best], 1.0)) if gained[best] > 0 else 0.0
+
+
+def _sure(held: Held, quick: Doubles, slow: Doubles, threshold: float) -> float:
+    """The lowest confidence of stage one from which on it costs next to nothing not to ask stage two."""
+    is_stranger = np.concatenate([np.zeros(len(held.judged[0].rows), bool), np.ones(_strangers(held), bool)])
+    slow_wrong = np.where(is_stranger, slow >= threshold, ~held.is_right)
+    cost = np.where(held.may_be_quick, held.counts * (~held.is_quick_right * 1.0 - slow_wrong), 0.0)
+    order = np.argsort(-quick, kind="stable")
+    sure = quick[order]
+    is_last = np.append(sure[1:] != sure[:-1], True)
+    fine = np.flatnonzero((np.cumsum(cost[order]) <= _COST * held.counts.sum()) & is_last & (sure >= threshold))
+    return float(sure[fine[-1]]) if len(fine) else max(NEVER, HIGHEST)
+
+
+def _strangers(held: Held) -> int:
+    return sum(len(judged.labels) for judged in held.judged[1:])
+
+
+def best_of(held: Held, decided: Decided) -> tuple[Ints, Doubles, Bools]:
+    """Of the rows that were left out alone: label, confidence and whether stage one was sure, as the cascade goes."""
+    alone = held.judged[0]
+    quick = quick_confidences([alone], decided.quick_weights)
+    at_once = (quick >= decided.sure) & held.may_be_quick[: len(alone.rows)]
+    slow = confidences([alone], decided.weights)
+    return np.where(at_once, alone.quick_labels, alone.labels), np.where(at_once, quick, slow), at_once

@@ -1,0 +1,17 @@
+"""`python -m edge_node.local_model FILE THREADS`: started by the edge, not by people."""
+
+import os
+import sys
+from pathlib import Path
+
+from edge_node.local_model.child import serve
+
+
+def main() -> int:
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints does not get between our lines
+    return serve(Path(sys.argv[1]), int(sys.argv[2]), sys.stdin.buffer, answers)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

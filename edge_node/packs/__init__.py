@@ -1,0 +1,1 @@
+"""The packs of a company at this edge, and what the edge answers it from."""
