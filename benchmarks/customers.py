@@ -62,6 +62,7 @@ class Load:
     latencies: list[float] = field(default_factory=list)
     elapsed_s: float = 0.0
     cpu_s: float = 0.0
+    client_cpu_s: float = 0.0
 
     @property
     def per_s(self) -> float:
@@ -71,6 +72,11 @@ class Load:
     def cpu_ms(self) -> float:
         """Processor time of the server for one turn."""
         return self.cpu_s / len(self.latencies) * 1000
+
+    @property
+    def client_cpu_ms(self) -> float:
+        """That of the customers, who share the processor with the server."""
+        return self.client_cpu_s / len(self.latencies) * 1000
 
     def percentile(self, share: float) -> float:
         return percentile(self.latencies, share)
@@ -146,7 +152,7 @@ class _Crowd:
 
     async def run(self, customer: Customer, seconds: float, load: Load) -> None:
         answered: Answered = []
-        cpu_before, began = cpu_seconds(self._subject.pid), time.perf_counter()
+        cpu_before, client_before, began = cpu_seconds(self._subject.pid), time.process_time(), time.perf_counter()
         try:
             async with asyncio.timeout(seconds + PATIENCE_S), asyncio.TaskGroup() as group:
                 for number, socket in enumerate(self._sockets):
@@ -155,6 +161,7 @@ class _Crowd:
             raise WrongAnswerError(f"{self._subject.name}: no answer within {PATIENCE_S:.0f} s") from None
         load.elapsed_s += time.perf_counter() - began
         load.cpu_s += cpu_seconds(self._subject.pid) - cpu_before
+        load.client_cpu_s += time.process_time() - client_before
         for text, reply in answered:
             self._subject.check(text, reply)
 

@@ -161,6 +161,8 @@ def _throughput(connections: int, loads: Loads) -> Section:
     for name, load in loads.items() if connections > 1 else ():
         limits = _limits(loads, name, lambda of: of.cpu_ms)
         figures.append(Figure(f"{name}, server's processor time", load.cpu_ms, "ms", limits))
+    for name, load in loads.items() if connections > 1 else ():
+        figures.append(Figure(f"{name}, customers' processor time", load.client_cpu_ms, "ms"))
     plural = "s" if connections > 1 else ""
     return Section(f"fast answers over TLS WebSockets, {connections} connection{plural}", tuple(figures))
 

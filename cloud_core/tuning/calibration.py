@@ -58,17 +58,21 @@ class Bin:
     confidence: float
     """The mean of those in it."""
     right: float
-    count: int
+    count: float
 
 
-def reliability(confidences: Doubles, is_right: Bools) -> list[Bin]:
-    """Ten bins of equal width; those without a row are left out."""
+def reliability(confidences: Doubles, is_right: Bools, counts: Doubles | None = None) -> list[Bin]:
+    """Ten bins of equal width; those without a row are left out. `counts`: what each row counts, else 1."""
+    counts = np.ones(len(confidences)) if counts is None else counts
     places = np.minimum((confidences * BINS).astype(int), BINS - 1)
-    return [
-        Bin(place / BINS, float(confidences[here].mean()), float(is_right[here].mean()), int(here.sum()))
-        for place in range(BINS)
-        if (here := places == place).any()
-    ]
+    bins = []
+    for place in range(BINS):
+        here = places == place
+        total = float(counts[here].sum())
+        if total:
+            sure, right = (float((counts * values)[here].sum() / total) for values in (confidences, is_right))
+            bins.append(Bin(place / BINS, sure, right, round(total, 1)))
+    return bins
 
 
 def calibration_error(bins: Sequence[Bin]) -> float:

@@ -8,8 +8,12 @@ from collections.abc import Sequence
 from functools import cache
 from random import Random
 
+import numpy as np
 import rjieba
 
+from cloud_core.tuning.holding_out import Judged
+from nearside.cascade import Cascade
+from nearside.encoder import TextEncoder
 from nearside.glossary import entries
 from nearside.lexical import has_cjk, is_stop_word, normalise, stem
 from nearside.postings import elsewhere, elsewhere_nouns
@@ -25,6 +29,30 @@ def counterfeits(questions: Sequence[str]) -> list[str]:
     chosen = random.sample(list(questions), min(MOST, len(questions)))
     made = (_chinese(question, random) if has_cjk(question) else _english(question, random) for question in chosen)
     return [text for text in made if text]
+
+
+def judge_counterfeits(cascade: Cascade, texts: Sequence[str], encoder: TextEncoder) -> Judged | None:
+    """None where no text has words."""
+    readings = [cascade.reading(text) for text in texts]
+    found = [
+        (text, weighed[0])
+        for text, reading, encoding in zip(texts, readings, encoder.encode_many(readings), strict=True)
+        if (weighed := cascade.weigh(reading, encoding, 1))
+    ]
+    if not found:
+        return None
+    quick = [cascade.glance(text) for text, _ in found]
+    # Half of them as though the noun were none that is known to be of another trade: not all are.
+    evidence = [one._replace(strange=0.0) if place % 2 else one for place, (_, (_, _, one)) in enumerate(found)]
+    nobody = np.zeros(0, dtype=np.int64)
+    return Judged(
+        rows=nobody,
+        labels=np.array([label for _, (label, _, _) in found]),
+        quick_labels=np.array([label for label, _ in quick]),
+        ranks=nobody,
+        evidence=evidence,
+        quick=[one for _, one in quick],
+    )
 
 
 def _english(question: str, random: Random) -> str:

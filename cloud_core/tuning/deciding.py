@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cloud_core.tuning.calibration import HIGHEST, Bools, Doubles, fit_logistic, threshold_for
-from cloud_core.tuning.examples import Ints, Prepared
+from cloud_core.tuning.examples import Prepared
 from cloud_core.tuning.holding_out import Judged
+from cloud_core.tuning.report import LeftOut
 from nearside.cascade.evidence import (
     QUICK_WEIGHTS,
     WEIGHTS,
@@ -17,14 +18,14 @@ from nearside.cascade.evidence import (
     quick_features,
 )
 
-_STRANGERS, _STRANGERS_OF_FEW = 0.03, 0.15
+_STRANGERS, _STRANGERS_OF_FEW = 0.03, 0.1
 """Questions that come near but that nobody answers, beside one that somebody does: so many are reckoned with."""
-_COUNTERFEITS = 0.15
+_COUNTERFEITS = 0.1
 """The same, of questions with a noun of another trade."""
 _OUTSIDE = 0.1
 """The same, of what was given as out of scope, which is easier to tell."""
-_STIFFNESS = 3000.0
-_COST = 0.001
+_STIFFNESS = 3.0
+_COST = 0.003
 """Share of the questions that stage one may answer wrongly and stage two would not."""
 NEVER = 2.0
 
@@ -89,7 +90,8 @@ SHIPPED = Decided(WEIGHTS, QUICK_WEIGHTS, HIGHEST, NEVER, 0.0)
 """Before anything was fitted."""
 
 
-def decide(held: Held, precision: float) -> Decided:
+def decide(held: Held, precision: float, *, is_few: bool) -> Decided:
+    """Of few examples, n-grams alone are never sure: they do not see that one word makes it another question."""
     weights = fit_logistic(held.values, held.is_right, held.counts, np.array(WEIGHTS), _STIFFNESS)
     quick = held.may_be_quick
     quick_weights = fit_logistic(
@@ -97,7 +99,8 @@ def decide(held: Held, precision: float) -> Decided:
     )
     found = confidences(held.judged, weights.tolist())
     threshold = threshold_for(found, held.is_right, held.counts, precision)
-    sure = _sure(held, quick_confidences(held.judged, quick_weights.tolist()), found, threshold)
+    quick_found = quick_confidences(held.judged, quick_weights.tolist())
+    sure = NEVER if is_few else _sure(held, quick_found, found, threshold)
     return Decided(weights.tolist(), quick_weights.tolist(), threshold, sure, _outside_below(held, found))
 
 
@@ -137,10 +140,22 @@ def _strangers(held: Held) -> int:
     return sum(len(judged.labels) for judged in held.judged[1:])
 
 
-def best_of(held: Held, decided: Decided) -> tuple[Ints, Doubles, Bools]:
-    """Of the rows that were left out alone: label, confidence and whether stage one was sure, as the cascade goes."""
-    alone = held.judged[0]
-    quick = quick_confidences([alone], decided.quick_weights)
-    at_once = (quick >= decided.sure) & held.may_be_quick[: len(alone.rows)]
-    slow = confidences([alone], decided.weights)
-    return np.where(at_once, alone.quick_labels, alone.labels), np.where(at_once, quick, slow), at_once
+def left_out_of(prepared: Prepared, held: Held, decided: Decided) -> LeftOut:
+    """As the cascade goes: what stage one is sure of is not looked at again."""
+    alone, inside = held.judged[0], held.is_inside
+    size = len(inside)
+    quick, slow = quick_confidences(held.judged, decided.quick_weights), confidences(held.judged, decided.weights)
+    at_once = (quick >= decided.sure) & held.may_be_quick
+    sure = np.where(at_once, quick, slow)
+    truth, found = prepared.owners[alone.rows], np.where(at_once[:size], alone.quick_labels, alone.labels)
+    ranks = np.where(at_once[:size], np.where(found == truth, 1, np.maximum(alone.ranks, 2)), alone.ranks)
+    is_nobodys = np.concatenate([~inside, np.ones(len(sure) - size, dtype=bool)])
+    return LeftOut(
+        truth=truth[inside],
+        labels=found[inside],
+        ranks=ranks[inside],
+        confidences=sure[:size][inside],
+        at_once=at_once[:size][inside],
+        nobodys=sure[is_nobodys],
+        counts=held.counts[is_nobodys],
+    )

@@ -25,7 +25,7 @@ _FAQ = "faq:"
 @dataclass(frozen=True, slots=True)
 class Prepared:
     examples: Sequence[Example]
-    """Sorted by label."""
+    """Sorted by label and text, so that their order in the files changes nothing."""
     labels: Sequence[str]
     owners: Ints
     """(rows,) the number of each row's label; rows are the examples, then the names."""
@@ -58,7 +58,9 @@ class Prepared:
 
 def prepare(examples: Sequence[Example]) -> Prepared:
     """Raises ContentError: there is nothing to learn from."""
-    kept = sorted((example for example in examples if normalise(example.text)), key=lambda example: example.label)
+    kept = sorted(
+        (example for example in examples if normalise(example.text)), key=lambda example: (example.label, example.text)
+    )
     labels = sorted({example.label for example in kept})
     if not any(label not in OUTSIDE for label in labels):
         raise ContentError("no examples to learn from", hint="give questions with their intents")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cloud_core.tuning.examples import Ints, Prepared
 from cloud_core.tuning.linear import Written
-from nearside.cascade.cascade import LEAST_ONE, read_from
+from nearside.cascade.cascade import LEAST_ONE, NEAREST, read_from
 from nearside.cascade.evidence import Evidence, QuickEvidence
 from nearside.cascade.grams import Table
 from nearside.cascade.words import LabelWords, Rarity, answered, covered, strange, terms_of
@@ -20,6 +20,7 @@ from nearside.lexical import language_of
 Floats = NDArray[np.float32]
 
 _BLOCK = 500
+_NONE = np.float32(-2)  # less than any cosine
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,10 @@ class Judged:
 class Witness:
     """All that is known of the examples; `points`: (rows, dimensions), `vectors`: (rows, dimensions)."""
 
-    def __init__(self, prepared: Prepared, points: Floats, vectors: Floats, is_unread: NDArray[np.bool_]) -> None:
+    def __init__(
+        self, prepared: Prepared, written: Written, points: Floats, vectors: Floats, is_unread: NDArray[np.bool_]
+    ) -> None:
+        self._written = written
         self._prepared, self._points, self._vectors, self._is_unread = prepared, points, vectors, is_unread
         self.terms = [terms_of(question) for question in prepared.questions[: prepared.size]]
         self.counts = [Counter[str]() for _ in prepared.labels]
@@ -69,20 +73,15 @@ class Witness:
         found = np.argmax(inside, axis=1)
         ranks = 1 + (inside > inside[np.arange(len(found)), self._prepared.owners[scored.rows]][:, None]).sum(axis=1)
         quick_found = np.argmax(scored.one, axis=1)
-        nearest, meaning, near = self._nearest(scored, found)
-        evidence = [
-            self._evidence(scored, place, int(label), two[place], int(nearest[place]), meaning[place], near[place])
-            for place, label in enumerate(found)
-        ]
+        likest = self._nearest(scored, found)
+        evidence = [self._evidence(scored, place, int(label), two[place], likest) for place, label in enumerate(found)]
         quick = [
             QuickEvidence(float(one[label]), _margin(one, label, LEAST_ONE), float(known))
             for one, label, known in zip(scored.one, quick_found, scored.known, strict=True)
         ]
         return Judged(scored.rows, found, quick_found, ranks, evidence, quick)
 
-    def _evidence(
-        self, scored: Scored, place: int, label: int, two: Floats, nearest: int, meaning: float, near: float
-    ) -> Evidence:
+    def _evidence(self, scored: Scored, place: int, label: int, two: Floats, likest: "Likest") -> Evidence:
         row = int(scored.rows[place])
         terms, own = self.terms[row], self.terms[row] if scored.is_alone and self._owns(row, label) else ()
         outside = two[self._prepared.outside].max(initial=0.0)
@@ -92,35 +91,60 @@ class Witness:
             inside=float(two[label] - outside),
             one=float(scored.one[place, label]),
             one_margin=_margin(scored.one[place], label, LEAST_ONE),
-            near=float(near),
-            meaning=float(meaning),
+            near=float(likest.near[place]),
+            meaning=float(likest.meaning[place]),
+            wording=float(likest.wording[place]),
             covered=covered(terms, self._words[label], self._rarity, own),
-            answered=answered(self.terms[nearest], terms, self._rarity),
+            answered=answered(self.terms[likest.rows[place]], terms, self._rarity),
             strange=strange(terms, self._words[label], own),
             known=float(scored.known[place]),
             length=log1p(len(terms)),
-            is_chinese=float(language_of(self._prepared.questions[row]) == "zh"),
             is_unread=float(self._is_unread[row]),
+            is_chinese=float(language_of(self._prepared.questions[row]) == "zh"),
         )
 
     def _owns(self, row: int, label: int) -> bool:
         return int(self._prepared.owners[row]) == label
 
-    def _nearest(self, scored: Scored, found: Ints) -> tuple[Ints, Floats, Floats]:
-        """Of each row's found label: the nearest example, and its cosines in meaning and in the space."""
+    def _nearest(self, scored: Scored, found: Ints) -> "Likest":
         size, owners = self._prepared.size, self._prepared.owners[: self._prepared.size]
-        nearest = np.zeros(len(found), dtype=np.int64)
-        meaning, near = np.zeros(len(found), np.float32), np.zeros(len(found), np.float32)
+        likest = Likest.of(len(found))
         for start in range(0, len(found), _BLOCK):
             block = slice(start, start + _BLOCK)
             rows = scored.rows[block]
             others = owners[None, :] != found[block][:, None]
             others[np.arange(len(rows)), rows] = True
-            cosines = np.where(others, -1, self._points[rows] @ self._points[:size].T)
-            nearest[block], near[block] = cosines.argmax(axis=1), cosines.max(axis=1)
+            cosines = np.where(others, _NONE, self._points[rows] @ self._points[:size].T)
+            likest.rows[block], likest.near[block] = cosines.argmax(axis=1), np.maximum(cosines.max(axis=1), -1)
+            likest.wording[block] = self._wording(rows, cosines)
             meant = np.where(others, 0, self._vectors[rows] @ self._vectors[:size].T).max(axis=1, initial=0.0)
-            meaning[block] = np.where(self._is_unread[rows], 0, meant)
-        return nearest, meaning, near
+            likest.meaning[block] = np.where(self._is_unread[rows], 0, meant)
+        return likest
+
+    def _wording(self, rows: Ints, cosines: Floats) -> Floats:
+        """With the nearest few."""
+        found: Floats = np.zeros(len(rows), dtype=np.float32)
+        count = min(NEAREST, cosines.shape[1])
+        nearest = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
+        for column in nearest.T:
+            alike = np.asarray(self._written.matrix[rows].multiply(self._written.matrix[column]).sum(axis=1)).ravel()
+            found = np.maximum(found, np.where(cosines[np.arange(len(rows)), column] == _NONE, 0, alike))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Likest:
+    """Of each row's found label: the nearest example, and its cosines in the space, in meaning and in wording."""
+
+    rows: Ints
+    near: Floats
+    meaning: Floats
+    wording: Floats
+
+    @classmethod
+    def of(cls, size: int) -> "Likest":
+        near, meaning, wording = np.zeros((3, size), dtype=np.float32)
+        return cls(np.zeros(size, dtype=np.int64), near, meaning, wording)
 
 
 def left_alone(prepared: Prepared, written: Written, table: Table, two: Floats, one: Floats) -> Scored:

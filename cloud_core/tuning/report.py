@@ -52,12 +52,13 @@ class Report:
     confusable: Sequence[Pair]
     accuracy: float
     precision: float | None
-    """Of what is answered from `threshold` on; None where nothing is."""
+    """Of what is answered from `threshold` on, questions that nobody answers among it; None where nothing is."""
     coverage: float
     """Share of the examples that is answered from `threshold` on."""
     threshold: float
     stage_one_share: float
     ece: float
+    """Of the examples, and of questions that nobody answers; so are the bins."""
     reliability: Sequence[Bin]
     seconds: float
 
@@ -75,13 +76,22 @@ class LeftOut:
     """Of the right label, from 1."""
     confidences: Doubles
     at_once: Bools
+    nobodys: Doubles
+    """Confidences of the questions that nobody answers, with which the threshold reckons."""
+    counts: Doubles
+    """What each of these counts beside an example."""
 
 
 def make_report(prepared: Prepared, left_out: LeftOut, threshold: float, seconds: float) -> Report:
     truth = left_out.truth
     is_right = left_out.labels == truth
     passes = left_out.confidences >= threshold
-    bins = reliability(left_out.confidences, is_right)
+    answered = float(passes.sum() + left_out.counts[left_out.nobodys >= threshold].sum())
+    bins = reliability(
+        np.concatenate([left_out.confidences, left_out.nobodys]),
+        np.concatenate([is_right, np.zeros(len(left_out.nobodys), dtype=bool)]),
+        np.concatenate([np.ones(len(truth)), left_out.counts]),
+    )
     return Report(
         examples=prepared.size,
         labels=len(prepared.labels),
@@ -90,7 +100,7 @@ def make_report(prepared: Prepared, left_out: LeftOut, threshold: float, seconds
         unfound=_unfound(prepared, truth, is_right),
         confusable=confusable([prepared.labels[label] for label in truth], _named(prepared, left_out.labels)),
         accuracy=float(is_right.mean()),
-        precision=float(is_right[passes].mean()) if passes.any() else None,
+        precision=float(is_right[passes].sum()) / answered if answered else None,
         coverage=float(passes.mean()),
         threshold=threshold,
         stage_one_share=float(left_out.at_once.mean()),

@@ -3,16 +3,14 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud_core.tuning.calibration import Bools, Doubles
-from cloud_core.tuning.counterfeits import counterfeits
-from cloud_core.tuning.deciding import SHIPPED, best_of, decide, hold
-from cloud_core.tuning.examples import Ints, Prepared, prepare
+from cloud_core.tuning.counterfeits import counterfeits, judge_counterfeits
+from cloud_core.tuning.deciding import SHIPPED, decide, hold, left_out_of
+from cloud_core.tuning.examples import Prepared, prepare
 from cloud_core.tuning.holding_out import Judged, Scored, Witness, left_alone, left_with_label
 from cloud_core.tuning.kernel import FEW_EXAMPLES, MANY_EXAMPLES, Solved, fit_space, solve
 from cloud_core.tuning.linear import FOLDS, Written, fit_linear, fit_table, held_out, write
@@ -30,6 +28,8 @@ Progress = Callable[[str, int, int], None]
 
 _GROUPS = 5
 """Every fifth label is left out at a time, to see what becomes of questions that nobody answers."""
+_HELD = 4
+"""Every fourth example is made a question for somebody else."""
 _ALL_GROUPS = 3_000
 """Rows; above it one group has to do."""
 _STEPS = FOLDS + 4
@@ -53,13 +53,17 @@ def train(
     """
     started = time.perf_counter()
     prepared = prepare(examples)
-    tell = progress or (lambda what, done, total: None)
+    tell = progress or _say_nothing
     total = len(prepared.questions)
     encodings = encoder.encode_many(prepared.questions, lambda done: tell("reading the examples", done, total))
     training = Training(prepared, _read(encodings), tell)
     arrays, meta, left_out = training.run(encoder, precision)
     report = make_report(prepared, left_out, meta["threshold"], time.perf_counter() - started)
     return Trained(arrays, meta, report, left_out)
+
+
+def _say_nothing(what: str, done: int, total: int) -> None:
+    pass
 
 
 def _read(encodings: Sequence[Encoding]) -> Read:
@@ -81,23 +85,33 @@ class Training:
     def run(self, encoder: TextEncoder, precision: float) -> tuple[Arrays, dict[str, Any], LeftOut]:
         prepared, labels = self._prepared, len(self._prepared.labels)
         seen_one = held_out(self._written, prepared.owners, prepared.size, labels, self._step)
-        one = fit_linear(self._written.matrix, prepared.owners, labels)
-        self._step()
-        space, points = self._space()
-        solved = solve(points, self._written.matrix, prepared, self._recipe)
-        self._step()
-        witness = Witness(prepared, points, self._read.vectors, self._read.is_unread)
+        models, solved, witness = self._fit()
         two = solved.without_itself()[: prepared.size]
         alone = witness.judge(left_alone(prepared, self._written, self._table, two, seen_one))
         strangers = [witness.judge(scored) for scored in self._left_with_labels(solved)]
         self._step()
-        models = Models(self._table, one, space, points, solved.coefficients, self._read.vectors, self._recipe)
-        keep = partial(stored, prepared, self._written, models, witness, encoder.fingerprint)
-        fakes = _judge_counterfeits(Cascade.load(*keep(SHIPPED), encoder), prepared, encoder)
+        fakes = self._judge_counterfeits(encoder)
         held = hold(prepared, alone, strangers, fakes)
-        decided = decide(held, precision)
+        decided = decide(held, precision, is_few=prepared.is_few)
         self._step()
-        return *keep(decided), _left_out(prepared, alone, *best_of(held, decided))
+        arrays, meta = stored(prepared, self._written, models, witness, encoder.fingerprint, decided)
+        return arrays, meta, left_out_of(prepared, held, decided)
+
+    def rehearse(self, encoder: TextEncoder) -> Cascade:
+        """Of the same models, nothing decided yet."""
+        models, _, witness = self._fit()
+        return Cascade.load(
+            *stored(self._prepared, self._written, models, witness, encoder.fingerprint, SHIPPED), encoder
+        )
+
+    def _fit(self) -> tuple[Models, Solved, Witness]:
+        one = fit_linear(self._written.matrix, self._prepared.owners, len(self._prepared.labels))
+        self._step()
+        space, points = self._space()
+        solved = solve(points, self._written.matrix, self._prepared, self._recipe)
+        self._step()
+        models = Models(self._table, one, space, points, solved.coefficients, self._read.vectors, self._recipe)
+        return models, solved, Witness(self._prepared, self._written, points, self._read.vectors, self._read.is_unread)
 
     def _space(self) -> tuple[Space, Floats]:
         """And the rows' points in it."""
@@ -106,6 +120,21 @@ class Training:
         points = space.place(features)
         points[~readable] = 0
         return space, points
+
+    def _judge_counterfeits(self, encoder: TextEncoder) -> Judged | None:
+        """Only where examples are few: many examples show by themselves what is missing in a question.
+
+        Made of every fourth example and judged by what was trained with the others: customers do not copy either.
+        """
+        prepared = self._prepared
+        owners = prepared.owners[: prepared.size]
+        gone = (np.arange(prepared.size) % _HELD == 0) & (np.bincount(owners)[owners] > 1)
+        texts = counterfeits([one.text for one, is_gone in zip(prepared.examples, gone, strict=True) if is_gone])
+        if not prepared.is_few or not texts:
+            return None
+        seen = prepare([example for example, is_gone in zip(prepared.examples, gone, strict=True) if not is_gone])
+        rehearsed = Training(seen, _read(encoder.encode_many(seen.questions)), _say_nothing).rehearse(encoder)
+        return judge_counterfeits(rehearsed, texts, encoder)
 
     def _left_with_labels(self, solved: Solved) -> Iterator[Scored]:
         """Every fifth label of those that answer left out, all its examples at once."""
@@ -123,28 +152,3 @@ class Training:
     def _step(self) -> None:
         self._done += 1
         self._tell("learning", self._done, _STEPS)
-
-
-def _left_out(prepared: Prepared, alone: Judged, found: Ints, sure: Doubles, at_once: Bools) -> LeftOut:
-    inside, truth = prepared.is_inside, prepared.owners[alone.rows]
-    ranks = np.where(at_once, np.where(found == truth, 1, np.maximum(alone.ranks, 2)), alone.ranks)
-    return LeftOut(truth[inside], found[inside], ranks[inside], sure[inside], at_once[inside])
-
-
-def _judge_counterfeits(cascade: Cascade, prepared: Prepared, encoder: TextEncoder) -> Judged | None:
-    """Only where examples are few: many examples show by themselves what is missing in a question."""
-    texts = counterfeits([example.text for example in prepared.examples]) if prepared.is_few else []
-    readings = [cascade.reading(text) for text in texts]
-    found = [
-        (text, weighed[0])
-        for text, reading, encoding in zip(texts, readings, encoder.encode_many(readings), strict=True)
-        if (weighed := cascade.weigh(reading, encoding, 1))
-    ]
-    if not found:
-        return None
-    quick = [cascade.glance(text) for text, _ in found]
-    # Half of them as though the noun were none that is known to be of another trade: not all are.
-    evidence = [one._replace(strange=0.0) if place % 2 else one for place, (_, (_, _, one)) in enumerate(found)]
-    labels = np.array([label for _, (label, _, _) in found])
-    nobody = np.zeros(0, dtype=np.int64)
-    return Judged(nobody, labels, np.array([label for label, _ in quick]), nobody, evidence, [one for _, one in quick])

@@ -16,7 +16,9 @@ LIKELY = 0.6
 LIKELY_UNASKED = 0.8
 """… and with this one if the core could not be asked: what it knows might be better."""
 LEAST_LIKELY = 0.45
-"""However low the threshold is: less than this is rather wrong than right."""
+"""However low the threshold is: less than this is rather wrong than right …"""
+LEAST_MEASURED = 0.58
+"""… and of a confidence that was measured, less than this is wrong too often to stand in for nothing."""
 WORTH_SHOWING = 0.35
 SHOWN = 3
 
@@ -48,16 +50,13 @@ def entries_of(content: TenantContent) -> dict[str, FaqEntry]:
 
 
 class Responder:
-    """`threshold` is the confidence at which an entry answers at once.
-
-    `is_calibrated`: it was measured, for a precision that somebody wants; then nothing answers below it.
-    """
+    """`threshold` is the confidence at which an entry answers at once; `is_calibrated`: both were measured."""
 
     def __init__(
         self, entries: Mapping[str, FaqEntry], threshold: float, version: str, *, is_calibrated: bool = False
     ) -> None:
         self._entries, self._threshold, self._version = entries, threshold, version
-        self._is_calibrated = is_calibrated
+        self._least_likely = LEAST_MEASURED if is_calibrated else LEAST_LIKELY
 
     async def answer(self, turn: Turn) -> Reply | None:
         matches = await self._matches(turn)
@@ -69,11 +68,9 @@ class Responder:
     async def likely(self, turn: Turn, *, core_was_asked: bool) -> Reply | None:
         """An entry that was not sure enough to answer at once, but is better than nothing."""
         share = LIKELY if core_was_asked else LIKELY_UNASKED
-        least = self._threshold if self._is_calibrated else max(LEAST_LIKELY, self._threshold * share)
+        least = min(self._threshold, max(self._least_likely, self._threshold * share))
         matches = await self._matches(turn)
-        return (
-            self._reply(turn, matches[0]) if matches and matches[0].confidence >= min(least, self._threshold) else None
-        )
+        return self._reply(turn, matches[0]) if matches and matches[0].confidence >= least else None
 
     async def suggest(self, turn: Turn, reply: Reply) -> Reply:
         """`reply`, which says that nothing was found, with the nearest questions that have an answer."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import pairwise
 from math import log1p
 from typing import Any
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from nearside.asking import fingerprint, question_of
 from nearside.cascade.evidence import Evidence, QuickEvidence, confidence, probability, quick_features
-from nearside.cascade.grams import Table
+from nearside.cascade.grams import Table, Weighed, cosine
 from nearside.cascade.stages import Kernel, Linear, Space, Vectors
 from nearside.cascade.texts import key, unpacked
 from nearside.cascade.words import LabelWords, Rarity, answered, covered, example_terms, strange, terms_of
@@ -28,9 +29,13 @@ Arrays = Mapping[str, NDArray[Any]]
 FORMAT = 1
 TEXT, QUESTION = "t ", "q "
 """What a key begins with: that of a normalised text, that of a question's fingerprint."""
+NEAREST = 3
+"""Of a label's examples, so many of the nearest are compared in wording."""
 LEAST_ONE = -1.0
 """Of stage one, the score of a label that there is not."""
 _BUILD_AGAIN = "build the pack again with this release"
+_KEPT = 2_000
+"""Examples whose n-grams are kept."""
 _MOST_CHINESE = 3_000
 """Examples; beyond it a Chinese question that lost a character is not looked for: it takes too long to prepare."""
 
@@ -62,6 +67,9 @@ class Cascade:
         self._exact = dict(zip(arrays["exact_keys"].tolist(), arrays["exact_labels"].tolist(), strict=True))
         self._words = _words(arrays)
         self._rarity = Rarity(dict(zip(_terms(arrays), arrays["term_rarity"].tolist(), strict=True)))
+        self._weighed = lru_cache(maxsize=_KEPT)(
+            lambda row: self._table.weigh(normalise(question_of(self._texts[row])))
+        )
         self._spelling = Spelling(map(question_of, self._texts), encoder.is_word)
         self._shortened = LostCharacter(self._chinese())
 
@@ -80,7 +88,7 @@ class Cascade:
         return loaded
 
     def at_once(self, text: str) -> list[Match] | None:
-        """What stage one alone is sure of; None where the encoder has to be asked."""
+        """What stage one alone is sure of, with some example of the label; None where the encoder has to be asked."""
         written = normalise(text)
         same = self._exact.get(key(f"{TEXT}{written}"))
         if same is not None:
@@ -129,7 +137,8 @@ class Cascade:
         found = []
         for label in self._best(scores, limit):
             group = slice(int(self._starts[label]), int(self._starts[label + 1]))
-            row = group.start + int(np.argmax(cosines[group]))
+            nearest = group.start + np.argsort(-cosines[group], kind="stable")[:NEAREST]
+            row = int(nearest[0])
             words = self._words[label]
             evidence = Evidence(
                 score=float(scores[label]),
@@ -139,16 +148,20 @@ class Cascade:
                 one_margin=_margin(one, label, LEAST_ONE),
                 near=float(cosines[row]),
                 meaning=0.0 if is_unread else self._vectors.nearest(group, encoding.vector),
+                wording=max(self._wording(weighed, near) for near in nearest),
                 covered=covered(terms, words, self._rarity),
                 answered=answered(example_terms(self._texts[row]), terms, self._rarity),
                 strange=strange(terms, words),
                 known=weighed.known,
                 length=log1p(len(terms)),
-                is_chinese=float(language_of(question) == "zh"),
                 is_unread=float(is_unread),
+                is_chinese=float(language_of(question) == "zh"),
             )
             found.append((label, row, evidence))
         return found
+
+    def _wording(self, weighed: Weighed, row: int) -> float:
+        return cosine(weighed, self._weighed(int(row)))
 
     def _best(self, scores: Floats, limit: int) -> list[int]:
         inside = np.where(self._outside, -np.inf, scores)

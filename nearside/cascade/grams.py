@@ -132,3 +132,11 @@ def _counted(rows: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int
     counts[:-1] = first[1:] - first[:-1]
     counts[-1:] = len(rows) - first[-1:]
     return rows[first], counts
+
+
+def cosine(text: Weighed, other: Weighed) -> float:
+    """0 to 1."""
+    places = np.searchsorted(other.rows, text.rows)
+    places[places == len(other.rows)] = 0
+    same = other.rows[places] == text.rows if len(other.rows) else np.zeros(len(text.rows), dtype=bool)
+    return float(text.values[same] @ other.values[places[same]])
