@@ -16,7 +16,17 @@ from benchmarks.stage import Stage
 from nearside.errors import NearsideError
 from tests.servers import ServerError
 
-BENCHMARKS = ("encoder", "quantised", "fast", "forwarded", "footprint", "acknowledged", "durability", "recovery")
+BENCHMARKS = (
+    "encoder",
+    "quantised",
+    "fast",
+    "distinct",
+    "forwarded",
+    "footprint",
+    "acknowledged",
+    "durability",
+    "recovery",
+)
 
 BROKEN = (WrongAnswerError, ServerError, NearsideError, OSError, EOFError, ExceptionGroup)
 
