@@ -15,6 +15,7 @@ from tests.servers import Demo
 
 pytestmark = pytest.mark.server
 QUESTION = "How much does the Skua 3 tunnel tent weigh?"
+ANOTHER = "How often should I backflush the Brook water filter?"
 
 
 def claim_of(own: Demo, turn_id: str) -> Claim:
@@ -36,7 +37,7 @@ def forget(own: Demo, customer: str) -> dict[str, int]:
 def test_the_core_erases_what_was_forgotten_while_it_was_down_and_the_edge_restarted(tmp_path: Path) -> None:
     with servers.demo(tmp_path / "demo") as own:
         gone = own.ask(QUESTION, "gone", customer="c-gone")
-        kept = own.ask(QUESTION, "kept", customer="c-kept")
+        kept = own.ask(ANOTHER, "kept", customer="c-kept")
         assert gone["reply"]["source"] == kept["reply"]["source"] == "core"
         assert claim_of(own, gone["turn_id"]).answer
         core, edge = own.kill_core(), own.kill_edge

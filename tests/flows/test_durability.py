@@ -20,6 +20,8 @@ from tests.servers import Demo, is_alive, wait_until
 pytestmark = [pytest.mark.server, pytest.mark.skipif(bool(strace.why_not()), reason=strace.why_not() or "it can")]
 
 MESSAGES = 3
+TEXT = "What is the melting point of alloy {number}?"
+"""Nothing that the edge knows: the commit of a reply would follow at once, perhaps before the acknowledgement."""
 QUIET_S = 0.7
 """After this long nothing of an earlier message is still being committed."""
 
@@ -87,7 +89,7 @@ def post(own: Demo) -> Iterator[Sent]:
         for number in range(MESSAGES):
             time.sleep(QUIET_S)
             at = time.time()
-            body = {"conversation": f"sync-{number}", "customer": "c", "text": "hello"}
+            body = {"conversation": f"sync-{number}", "customer": "c", "text": TEXT.format(number=number)}
             answer = client.post(f"/v1/{own.env['TENANT']}/messages", json=body)
             assert answer.status_code == 202
             yield Sent(int(answer.extensions["network_stream"].get_extra_info("client_addr")[1]), at)
@@ -100,7 +102,9 @@ def write(own: Demo) -> Iterator[Sent]:
         for number in range(MESSAGES):
             time.sleep(QUIET_S)
             at = time.time()
-            socket.send(f'{{"type":"message","id":"{number}","text":"hello"}}')
+            socket.send(
+                json.dumps({"type": "message", "id": str(number), "text": TEXT.format(number=MESSAGES + number)})
+            )
             while json.loads(socket.recv(20))["type"] != "ack":
                 pass
             yield Sent(int(socket.socket.getsockname()[1]), at)
