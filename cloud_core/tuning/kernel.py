@@ -30,7 +30,7 @@ class Recipe:
     ridge: float = 0.3
 
 
-MANY_EXAMPLES = Recipe(sharpness=2, words=0.3, last_layer=1, shrinkage=None)
+MANY_EXAMPLES = Recipe(sharpness=2, words=0.25, last_layer=1, shrinkage=None)
 FEW_EXAMPLES = Recipe(sharpness=3, words=0.1, last_layer=1.5, shrinkage=16)
 
 

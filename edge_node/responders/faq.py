@@ -17,7 +17,7 @@ LIKELY_UNASKED = 0.8
 """… and with this one if the core could not be asked: what it knows might be better."""
 LEAST_LIKELY = 0.45
 """However low the threshold is: less than this is rather wrong than right …"""
-LEAST_MEASURED = 0.58
+LEAST_MEASURED = 0.7
 """… and of a confidence that was measured, less than this is wrong too often to stand in for nothing."""
 WORTH_SHOWING = 0.35
 SHOWN = 3
