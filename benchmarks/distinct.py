@@ -120,6 +120,8 @@ def _company(home: Path, known: dict[str, list[str]]) -> Company:
     wanted = ("--tenant", TENANT, "--content", content, "--out", pack, "--config", core / "core.toml")
     _run("cloud-core", "pack", "build", *wanted)
     _run("edge-node", "init", edge)
+    identity = ("bench", "--tenant", TENANT, "--out", edge / "link", "--config", core / "core.toml")
+    _run("cloud-core", "edge", "issue", *identity)
     https, admin, nobody = servers.free_ports(3)
     keys: dict[str, Value] = {
         "https.port": https,

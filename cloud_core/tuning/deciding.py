@@ -25,7 +25,7 @@ _COUNTERFEITS = 0.1
 _OUTSIDE = 0.1
 """The same, of what was given as out of scope, which is easier to tell."""
 _STIFFNESS = 3.0
-_COST = 0.003
+_COST = 0.0015
 """Share of the questions that stage one may answer wrongly and stage two would not."""
 NEVER = 2.0
 
@@ -125,14 +125,14 @@ def _outside_below(held: Held, found: Doubles) -> float:
 
 
 def _sure(held: Held, quick: Doubles, slow: Doubles, threshold: float) -> float:
-    """The lowest confidence of stage one from which on it costs nothing not to ask stage two."""
+    """The lowest confidence of stage one from which on it costs next to nothing not to ask stage two."""
     is_stranger = np.concatenate([np.zeros(len(held.judged[0].rows), bool), np.ones(_strangers(held), bool)])
     slow_wrong = np.where(is_stranger, slow >= threshold, ~held.is_right)
     cost = np.where(held.may_be_quick, held.counts * (~held.is_quick_right * 1.0 - slow_wrong), 0.0)
     order = np.argsort(-quick, kind="stable")
     sure = quick[order]
     is_last = np.append(sure[1:] != sure[:-1], True)
-    fine = np.flatnonzero((np.cumsum(cost[order]) <= 0) & is_last & (sure >= threshold))
+    fine = np.flatnonzero((np.cumsum(cost[order]) <= _COST * held.counts.sum()) & is_last & (sure >= threshold))
     return float(sure[fine[-1]]) if len(fine) else max(NEVER, HIGHEST)
 
 
