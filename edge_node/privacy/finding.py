@@ -20,7 +20,25 @@ def find(text: str, finders: Sequence[Finder] = DETECTORS) -> list[Span]:
                     if any(map(str.isalnum, text[start:end])):
                         spans.append(Span(start, end, finder.kind))
                         taken[start:end] = b"\1" * (end - start)
-    return sorted(spans, key=lambda span: span.start)
+    return sorted(spans, key=_start)
+
+
+def with_more(spans: Iterable[Span], more: Iterable[Span]) -> list[Span]:
+    """`spans`, and of `more` what lies beside them; sorted."""
+    found = list(spans)
+    for span in more:
+        start = span.start
+        for taken in sorted((one for one in found if one.start < span.end and start < one.end), key=_start):
+            if start < taken.start:
+                found.append(Span(start, taken.start, span.kind))
+            start = taken.end
+        if start < span.end:
+            found.append(Span(start, span.end, span.kind))
+    return sorted(found, key=_start)
+
+
+def _start(span: Span) -> int:
+    return span.start
 
 
 def _joined(found: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -49,6 +49,7 @@ class Masker:
         self.masks = dict(list(masks.items())[-MOST_MASKS:])
         self._privacy = privacy or Privacy()
         self._known = Known(masks)
+        self._seen: dict[str, str] = {}
 
     def mask(self, text: str, asked: str = "") -> str:
         """`asked`: what was said right before; it may tell what a bare number is."""
@@ -57,7 +58,10 @@ class Masker:
 
     def find(self, text: str, asked: str = "") -> list[Span]:
         """What is personal in it, and what was personal elsewhere in the conversation."""
-        spans = self._privacy.find(text, asked)
+        return self.again(text, self._privacy.find(text, asked))
+
+    def again(self, text: str, spans: list[Span]) -> list[Span]:
+        """`spans`, and what `find` has met elsewhere since."""
         return sorted([*spans, *self._repeated(text, spans)], key=lambda span: span.start)
 
     def _repeated(self, text: str, spans: list[Span]) -> Iterator[Span]:
@@ -77,8 +81,8 @@ class Masker:
     def _values(self, text: str, spans: list[Span]) -> dict[str, str]:
         """Value → kind of what is masked here or was before, but for what is too short to be the same by nature."""
         known = {value: placeholder[1:].partition("_")[0] for placeholder, value in self.masks.items()}
-        found = {text[span.start : span.end]: span.kind for span in self._privacy.masked(spans)}
-        return {value: kind for value, kind in (known | found).items() if len(value) >= LEAST_REPEATED}
+        self._seen |= {text[span.start : span.end]: span.kind for span in self._privacy.masked(spans)}
+        return {value: kind for value, kind in (known | self._seen).items() if len(value) >= LEAST_REPEATED}
 
     def replace(self, text: str, spans: list[Span]) -> str:
         pieces, position = [], 0
@@ -140,11 +144,12 @@ async def mask_turn(turn: Turn, masker: Masker, privacy: Privacy, hash_key: byte
 def _masked(
     turn: Turn, history: tuple[HistoryItem, ...], masker: Masker, privacy: Privacy, hash_key: bytes, time_left_s: float
 ) -> MaskedTurn:
-    masked_history = _masked_history(history, masker, privacy)
+    found = _found(history, masker)
     text = defused(turn.text)
     spans = masker.find(text, asked=history[-1].text if history else "")
     if kinds := privacy.blocked(spans):
         raise Blocked(kinds)
+    masked_history = _masked_history(history, found, masker, privacy)
     return MaskedTurn(
         tenant_id=turn.tenant.id,
         turn_id=turn.turn_id,
@@ -157,13 +162,20 @@ def _masked(
     )
 
 
-def _masked_history(history: tuple[HistoryItem, ...], masker: Masker, privacy: Privacy) -> tuple[HistoryItem, ...]:
-    """What holds something that must not leave in any form is left out."""
-    masked, asked = [], ""
-    for item in history:
+def _found(history: tuple[HistoryItem, ...], masker: Masker) -> list[list[Span]]:
+    """Of each item: what is personal in it, read with the one before."""
+    asked = ("", *(item.text for item in history))
+    return [masker.find(defused(item.text), before) for item, before in zip(history, asked, strict=False)]
+
+
+def _masked_history(
+    history: tuple[HistoryItem, ...], found: list[list[Span]], masker: Masker, privacy: Privacy
+) -> tuple[HistoryItem, ...]:
+    """What holds something that must not leave in any form is left out, also where a later text told what it is."""
+    masked = []
+    for item, known in zip(history, found, strict=True):
         text = defused(item.text)
-        spans = masker.find(text, asked)
+        spans = masker.again(text, known)
         if not privacy.blocked(spans):
             masked.append(HistoryItem(item.role, masker.replace(text, spans)))
-        asked = item.text
     return tuple(masked)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from edge_node.privacy.detectors import DETECTORS
-from edge_node.privacy.finding import find
+from edge_node.privacy.finding import find, with_more
 from edge_node.privacy.folding import Folded
 from edge_node.privacy.spans import Detector, Finder, Span
 from nearside.rules.patterns import compile_pattern
@@ -30,13 +30,13 @@ class Privacy:
         return self._settings.types.get(kind, self._settings.policy)
 
     def find(self, text: str, asked: str = "") -> list[Span]:
-        """Everything personal that is not let through. `asked`: what was said right before, by whoever asked for it."""
-        lead = f"{asked[-LEAD:]} " if asked and len(text) <= BARE else ""
-        spans = [
-            Span(max(0, span.start - len(lead)), span.end - len(lead), span.kind)
-            for span in find(lead + text, self._finders)
-            if span.end > len(lead)
-        ]
+        """Everything personal that is not let through. `asked`: what was said right before, by whoever asked for it.
+
+        It can tell what a bare number is; what is personal by itself stays so, whatever was asked for.
+        """
+        spans = find(text, self._finders)
+        if asked and len(text) <= BARE:
+            spans = with_more(self._told(text, f"{asked[-LEAD:]} "), spans)
         return self._kept(text, spans) if spans and self._let_through else spans
 
     def blocked(self, spans: Iterable[Span]) -> list[str]:
@@ -46,6 +46,14 @@ class Privacy:
     def masked(self, spans: Iterable[Span]) -> list[Span]:
         """Those that must not be read where the text goes."""
         return [span for span in spans if self.treatment(span.kind) != "allow"]
+
+    def _told(self, text: str, lead: str) -> list[Span]:
+        """What is personal in it to who has read `lead` before."""
+        return [
+            Span(max(0, span.start - len(lead)), span.end - len(lead), span.kind)
+            for span in find(lead + text, self._finders)
+            if span.end > len(lead)
+        ]
 
     def _kept(self, text: str, spans: list[Span]) -> list[Span]:
         folded = Folded(text)

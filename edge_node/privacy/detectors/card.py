@@ -77,7 +77,8 @@ def _length(group: _Group, text: str) -> int | None:
     known = [length for prefix, lengths in _KINDS if prefix.match(group.digits) for length in lengths]
     for length in (*known, *_ANY_LENGTH) if called else known:
         if length in group.ends and _luhn(group.digits[:length]):
-            return length if called or not is_business(text, group.places[0]) else None
+            is_spaced = group.places[length - 1] - group.places[0] >= length  # as no order is numbered
+            return length if called or is_spaced or not is_business(text, group.places[0]) else None
     return None
 
 
@@ -89,11 +90,9 @@ def _mistyped_length(group: _Group, text: str) -> int | None:
 
 def _search(text: str) -> Found:
     for run in _RUN.finditer(text):
-        free_from = 0
-        for group in _groups(run, text):
-            if group.places[0] >= free_from and (length := _length(group, text)):
-                free_from = group.places[length - 1] + 1
-                yield group.places[0], free_from
+        for group in _groups(run, text):  # finds may overlap: a number before a card can look like the card's beginning
+            if length := _length(group, text):
+                yield group.places[0], group.places[length - 1] + 1
     yield from (match.span(1) for match in _CODE.finditer(text))
 
 

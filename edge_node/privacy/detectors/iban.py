@@ -22,8 +22,9 @@ _LENGTHS = {
     ).split()
 }
 _CANDIDATE = re.compile(
-    r"(?<![0-9A-Za-z])[A-Z]{2}[ \-.]?\d[ \-.]?\d(?:[ \-.]{0,2}[0-9A-Z]){10,31}", re.IGNORECASE | re.ASCII
+    r"(?<![0-9A-Za-z])(?=([A-Z]{2}[ \-.]?\d[ \-.]?\d(?:[ \-.]{0,2}[0-9A-Z]){10,31}))", re.IGNORECASE | re.ASCII
 )
+"""Looks ahead: what begins as one ("is 88 and") may run into the real one."""
 _TOKEN = re.compile(r"[0-9A-Za-z]*", re.ASCII)
 _SAID = re.compile(r"iban", re.IGNORECASE)
 
@@ -34,7 +35,7 @@ def _is_valid(number: str) -> bool:
 
 def _lengths(text: str, match: re.Match[str]) -> Iterator[int]:
     """The one of its country; else as far as letters and digits go, for countries that join and numbers mistyped."""
-    known = _LENGTHS.get(match.group().replace(" ", "")[:2].upper())
+    known = _LENGTHS.get(match.group(1).replace(" ", "")[:2].upper())
     if known is not None:
         yield known
     token = _TOKEN.match(text, match.start())
@@ -43,7 +44,7 @@ def _lengths(text: str, match: re.Match[str]) -> Iterator[int]:
 
 
 def _end(text: str, match: re.Match[str]) -> int | None:
-    places = [place for place in range(*match.span()) if text[place].isalnum()]
+    places = [place for place in range(*match.span(1)) if text[place].isalnum()]
     said = bool(_SAID.search(before(text, match.start())))
     for length in _lengths(text, match):
         if length <= len(places):

@@ -187,3 +187,20 @@ def test_postal_addresses(text: str, left: str) -> None:
 )
 def test_what_a_shop_needs_stays(text: str) -> None:
     assert masked(text) == text
+
+
+@pytest.mark.parametrize(
+    "before", ["is 88 and ", "I paid on 12 may ", "up to 20 refund ", "on 3 ", "of 25 EUR ", "it 12 ", "AB12 CD34 "]
+)
+def test_what_begins_like_an_account_hides_none(before: str) -> None:
+    assert masked(f"{before}DE89370400440532013000") == f"{before}⟨IBAN_1⟩"
+
+
+def test_a_card_in_groups_is_no_order_whatever_it_is_called() -> None:
+    assert masked("refund 50 EUR 4111 1111 1111 1111") == "refund 50 EUR ⟨CARD_1⟩"
+    assert masked("order 4111-1111-1111-1111") == "order ⟨CARD_1⟩"
+    assert masked("order 4111111111111111") == "order 4111111111111111"
+
+
+def test_a_number_before_a_card_hides_no_part_of_it() -> None:
+    assert "0004" not in masked("the room 4 5500-0000-0000-0004")

@@ -182,3 +182,15 @@ def test_a_value_is_masked_wherever_else_it_stands() -> None:
     assert masker.mask("phone 2813882583. Is 2813882583 right?") == "phone ⟨PHONE_1⟩. Is ⟨PHONE_1⟩ right?"
     assert masker.mask("yes, 2813882583") == "yes, ⟨PHONE_1⟩"
     assert masker.mask("item 12813882583 is another") == "item 12813882583 is another"
+
+
+@pytest.mark.parametrize("asked", ["", "请提供订单号", "Please give me the tracking number:", "is it 12", "88 and"])
+@pytest.mark.parametrize("text", ["13800138000", "4111 1111 1111 1111", "DE89370400440532013000", "ana@example.com"])
+def test_what_was_asked_before_makes_nothing_less_personal(asked: str, text: str) -> None:
+    assert [(span.start, span.end) for span in Privacy().find(text, asked)] == [(0, len(text))]
+
+
+def test_what_was_asked_before_tells_what_a_bare_number_is() -> None:
+    privacy = Privacy()
+    assert not privacy.find("2813882583")
+    assert [span.kind for span in privacy.find("2813882583", "What is your phone number?")] == ["PHONE"]
