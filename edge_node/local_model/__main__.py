@@ -3,15 +3,17 @@
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from edge_node.local_model.child import serve
 
 
-def main() -> int:
+def main() -> NoReturn:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints does not get between our lines
-    return serve(Path(sys.argv[1]), int(sys.argv[2]), sys.stdin.buffer, answers)
+    code = serve(Path(sys.argv[1]), int(sys.argv[2]), sys.stdin.buffer, answers)
+    os._exit(code)  # an orderly end would wait for the thread that reads, and abort
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

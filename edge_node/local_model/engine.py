@@ -100,10 +100,7 @@ class Engine:
         """What of the prompt is still to be read: its beginning is known from the last one of the same scope."""
         same = 0
         if scope == self._scope:
-            pairs = zip(self._kept, prompt[:-1], strict=False)
-            same = next(
-                (at for at, (old, new) in enumerate(pairs) if old != new), min(len(self._kept), len(prompt) - 1)
-            )
+            same = _shared(self._kept, prompt[:-1])
         if not same or not self._llama.llama_memory_seq_rm(self._memory, 0, same, -1):
             self._llama.llama_memory_clear(self._memory, True)
             same = 0

@@ -30,7 +30,7 @@ def must_be_installed() -> None:
 def command(file: Path, threads: int) -> Sequence[str]:
     """Raises ModelError where llama.cpp is not there."""
     must_be_installed()
-    return (sys.executable, "-m", "edge_node.local_model", str(file), str(threads))
+    return (sys.executable, "-P", "-m", "edge_node.local_model", str(file), str(threads))  # -P: nothing of this folder
 
 
 class ModelProcess:

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from edge_node.local_model import installing
+from edge_node.local_model.child import BAD_FILE
 from edge_node.local_model.files import Models
+from edge_node.local_model.process import command
 from nearside.errors import ModelError
 from tests import tiny_gguf
 from tests.edge_node.cli.commands import cli, failing, fine, make_edge
@@ -146,3 +148,13 @@ def test_check_warns_where_a_company_wants_a_model_and_there_is_none(tmp_path: P
     assert "shop: its [local_model] cannot answer: no model is installed" in cli("check", "-c", config).stdout
     assert cli("model", "add", tiny, "-c", config).returncode == 0
     assert "local_model" not in cli("check", "-c", config).stdout
+
+
+def test_nothing_of_the_folder_it_is_called_in_becomes_a_part_of_the_models_process(tmp_path: Path) -> None:
+    for name in ("json", "edge_node"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(77)")
+    words = command(tmp_path / "none.gguf", 1)
+    with subprocess.Popen(words, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert "failed" in json.loads(process.stdout.readline())
+        assert process.wait(30) == BAD_FILE
