@@ -52,6 +52,14 @@ def test_an_answer_streams_in_and_is_replaced_by_the_reply(chat: Chat, stand_in:
     expect(chat.replies).to_contain_text("Approved answer")
 
 
+def test_a_question_back_is_not_called_an_approved_answer(chat: Chat, stand_in: StandIn) -> None:
+    stand_in.answer("delivery", Reply("Did you mean one of these?", {"source": "faq", "reason": "clarify"}))
+    chat.open()
+    chat.say("delivery")
+    expect(chat.replies).to_contain_text("Assistant")
+    expect(chat.replies).not_to_contain_text("Approved answer")
+
+
 def test_a_higher_revision_replaces_the_draft(chat: Chat, stand_in: StandIn) -> None:
     stand_in.answer("price?", delta("It costs 10. ", 0), delta("It is ", 0, 2), delta("free.", 1, 2), Gate("never"))
     chat.open()

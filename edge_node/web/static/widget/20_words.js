@@ -50,6 +50,7 @@ function fill(text, n) {
 function sourceLabel(words, reply) {
   const from = words.from;
   if (reply.source === "fallback") return reply.final ? from.fallback : from.later;
+  if (reply.reason === "clarify") return from.model; // a question back is no approved answer
   if (reply.source === "core" || reply.source === "cache") {
     return reply.citations.length ? from.documents : from.model;
   }

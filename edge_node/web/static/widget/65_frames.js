@@ -30,7 +30,7 @@ function readReply(value) {
   const citations = Array.isArray(value.citations) ? value.citations : [];
   return {
     eventId: value.event_id, turnId: String(value.turn_id), turnIds: readTurns(value),
-    text: readText(value.text), source: readText(value.source),
+    text: readText(value.text), source: readText(value.source), reason: readText(value.reason),
     citations: citations.filter((one) => one && typeof one === "object").map(readCitation),
     final: value.final !== false, quotes: readText(value.quotes), at: readDate(value.at),
     choices: readChoices(value.quick_replies),
