@@ -11,6 +11,7 @@ from edge_node.turns.core_step import REVISIONS, CoreStep
 from edge_node.turns.steps import Showing, Step
 from edge_node.turns.stops import Patience
 from edge_node.turns.texts import STOPPED
+from edge_node.turns.within import within
 from nearside.errors import UplinkError
 from nearside.logs import failure, logger
 from nearside.origins import Reason, Source
@@ -159,8 +160,8 @@ def _show_typing(turn: Turn, show: Showing | None) -> None:
 
 async def _in_time(step: Step, turn: Turn, show: Showing | None, revision: int) -> Reply | None:
     """Raises TimeoutError."""
-    async with asyncio.timeout(step.within_s):
-        return await step.answer(turn, show.draft if show else None, turn.attempts * REVISIONS + revision)
+    answer = step.answer(turn, show.draft if show else None, turn.attempts * REVISIONS + revision)
+    return await within(step.within_s, answer)
 
 
 async def _patiently(turn: Turn, patience: Patience, work: Coroutine[Any, Any, Reply | None]) -> Reply | None:

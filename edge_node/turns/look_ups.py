@@ -1,9 +1,9 @@
 """Look-ups that a turn may need: run once, for a bounded time, and no reason to fail."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, Literal, TypeVar
 
+from edge_node.turns.within import within
 from nearside.logs import failure, logger
 
 log = logger("turns")
@@ -36,8 +36,7 @@ class Once(Generic[T]):
 
     async def _find(self) -> T:
         try:
-            async with asyncio.timeout(self._within_s):
-                return await self._look_up()
+            return await within(self._within_s, self._look_up())
         except Exception as error:  # whatever is wrong with it, the turn can do without
             log.warning("look_up_failed", error=failure(error))
             self._skipped("overran" if isinstance(error, TimeoutError) else "failed")
