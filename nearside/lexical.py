@@ -77,7 +77,9 @@ def _normalise(text: str) -> str:
     for _ in range(_FOLD_LIMIT):  # folding can create what folds again; two rounds settle almost everything
         folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
         folded = _INVISIBLE.sub("", folded).translate(_PUNCTUATION)
-        folded = _SPACE.sub(" ", "".join(c if c.isprintable() else " " for c in folded)).strip()
+        folded = _SPACE.sub(" ", folded).strip()
+        if not folded.isprintable():
+            folded = _SPACE.sub(" ", "".join(c if c.isprintable() else " " for c in folded)).strip()
         if folded == text:
             break
         text = folded

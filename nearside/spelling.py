@@ -28,6 +28,8 @@ class Spelling:
     def repair(self, text: str) -> str:
         """`text` itself if there is nothing to repair."""
         written = normalise(text)
+        if all(map(self._is_known, _WORD.findall(written))):
+            return text
         parted = written.split(" ")
         for place in range(len(parted) - 1):
             parted[place : place + 2] = self._parted(*parted[place : place + 2])
@@ -53,6 +55,8 @@ class Spelling:
         return max(near, key=lambda candidate: (self._known[candidate], candidate), default=word)
 
     def _is_known(self, word: str) -> bool:
+        if word in self._known:
+            return True
         stems = [word, *(word.removesuffix(ending) for ending in _ENDINGS if word.endswith(ending))]
         return any(stem in self._known or (len(stem) > 2 and self._is_word(stem)) for stem in stems)
 

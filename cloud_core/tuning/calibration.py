@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cloud_core.tuning.examples import Ints
+
 Doubles = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -16,6 +18,10 @@ LOWEST, HIGHEST = 0.5, 0.97
 _IMAGINED = 50
 """Rows; so many that behave as their confidence says stand beside those that were counted."""
 BINS = 10
+_RESAMPLINGS = 100
+_HOLDS = 0.9
+"""In so many of them a threshold keeps what it promises."""
+_SEED = 7
 
 
 def fit_logistic(values: Doubles, is_right: Bools, counts: Doubles, prior: Doubles, stiffness: float) -> Doubles:
@@ -50,6 +56,20 @@ def threshold_for(confidences: Doubles, is_right: Bools, counts: Doubles, precis
     fine = np.flatnonzero((reached >= precision) & is_last)
     lowest = float(sure[fine[-1]]) if len(fine) else HIGHEST
     return float(np.clip(lowest, LOWEST, HIGHEST))
+
+
+def steady_threshold(confidences: Doubles, is_right: Bools, counts: Doubles, owners: Ints, precision: float) -> float:
+    """That of `threshold_for`, such that it does not hang on which labels there happen to be.
+
+    `owners`: each row's label, from 0; its rows are drawn together.
+    """
+    random = np.random.default_rng(_SEED)
+    size = int(owners.max()) + 1
+    found = [
+        threshold_for(confidences, is_right, counts * random.poisson(1, size)[owners], precision)
+        for _ in range(_RESAMPLINGS)
+    ]
+    return float(np.quantile(found, _HOLDS))
 
 
 @dataclass(frozen=True, slots=True)

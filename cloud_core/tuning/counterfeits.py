@@ -6,6 +6,7 @@ must not answer, and what its own examples cannot teach.
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import islice
 from random import Random
 
 import numpy as np
@@ -16,19 +17,28 @@ from nearside.cascade import Cascade
 from nearside.encoder import TextEncoder
 from nearside.glossary import entries
 from nearside.lexical import has_cjk, is_stop_word, normalise, stem
-from nearside.postings import elsewhere, elsewhere_nouns
+from nearside.postings import content_terms, elsewhere, elsewhere_nouns
 
 MOST = 300
+_ROUNDS = 6
+_LEAST = 0.5
+"""Of a question's content words, so many are of another trade: a noun among many words of its own is a slip."""
 _SEED = 20
 _PLACES = ("at the {}", "for a {}", "of a {}", "in the {}")
 
 
 def counterfeits(questions: Sequence[str]) -> list[str]:
-    """Of at most `MOST` questions, one each; the same for the same questions."""
+    """At most `MOST`, each only once; the same for the same questions."""
     random = Random(_SEED)  # noqa: S311 - they are to be the same each time
-    chosen = random.sample(list(questions), min(MOST, len(questions)))
+    chosen = random.sample(list(questions), len(questions)) * _ROUNDS
     made = (_chinese(question, random) if has_cjk(question) else _english(question, random) for question in chosen)
-    return [text for text in made if text]
+    return list(islice(dict.fromkeys(text for text in made if is_foreign(text)), MOST))
+
+
+def is_foreign(text: str) -> bool:
+    """Whether at least half of what it is about is of another trade."""
+    terms = content_terms(text)
+    return bool(terms) and sum(term in elsewhere() for term in terms) >= _LEAST * len(terms)
 
 
 def judge_counterfeits(cascade: Cascade, texts: Sequence[str], encoder: TextEncoder) -> Judged | None:

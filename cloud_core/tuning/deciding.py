@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from cloud_core.tuning.calibration import HIGHEST, Bools, Doubles, fit_logistic, threshold_for
-from cloud_core.tuning.examples import Prepared
+from cloud_core.tuning.calibration import HIGHEST, Bools, Doubles, fit_logistic, steady_threshold
+from cloud_core.tuning.examples import Ints, Prepared
 from cloud_core.tuning.holding_out import Judged
 from cloud_core.tuning.report import LeftOut
 from nearside.cascade.evidence import (
@@ -20,11 +21,12 @@ from nearside.cascade.evidence import (
 
 _STRANGERS, _STRANGERS_OF_FEW = 0.03, 0.1
 """Questions that come near but that nobody answers, beside one that somebody does: so many are reckoned with."""
-_COUNTERFEITS = 0.1
+_COUNTERFEITS = 0.2
 """The same, of questions with a noun of another trade."""
 _OUTSIDE = 0.1
 """The same, of what was given as out of scope, which is easier to tell."""
-_STIFFNESS = 3.0
+_STIFFNESS = 1.0
+_FOLDS = 5
 _COST = 0.0015
 """Share of the questions that stage one may answer wrongly and stage two would not."""
 NEVER = 2.0
@@ -41,7 +43,7 @@ class Decided:
     """What is less sure is more likely out of scope; 0 where nothing was given as out of scope."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Held:
     """Rows that were left out, alone or with their label; `counts`: what each counts."""
 
@@ -49,18 +51,54 @@ class Held:
     is_right: Bools
     is_quick_right: Bools
     counts: Doubles
+    owners: Ints
+    """Each row's label; any, of a counterfeit."""
     is_inside: Bools
     """Of those that were left out alone."""
     may_be_quick: Bools
     """Stage one found a label that answers."""
 
-    @property
-    def values(self) -> Doubles:
+    @cached_property
+    def weights(self) -> Doubles:
+        return self._fit(np.ones(len(self.counts), dtype=bool))
+
+    @cached_property
+    def quick_weights(self) -> Doubles:
+        return self._fit_quick(self.may_be_quick)
+
+    @cached_property
+    def confidences(self) -> Doubles:
+        """Each as weights say that were fitted without its label."""
+        weights = [self._fit(self._folds != fold).tolist() for fold in range(_FOLDS)]
+        evidence = (one for judged in self.judged for one in judged.evidence)
+        return np.array([confidence(one, weights[fold]) for one, fold in zip(evidence, self._folds, strict=True)])
+
+    @cached_property
+    def quick_confidences(self) -> Doubles:
+        """The same, of stage one."""
+        weights = [self._fit_quick(self.may_be_quick & (self._folds != fold)).tolist() for fold in range(_FOLDS)]
+        quick = zip(self._quick_values.tolist(), self._folds, strict=True)
+        return np.array([probability(values, weights[fold]) for values, fold in quick])
+
+    @cached_property
+    def _values(self) -> Doubles:
         return np.array([features(one) for judged in self.judged for one in judged.evidence])
 
-    @property
-    def quick_values(self) -> Doubles:
+    @cached_property
+    def _quick_values(self) -> Doubles:
         return np.array([quick_features(one) for judged in self.judged for one in judged.quick])
+
+    @property
+    def _folds(self) -> Ints:
+        return self.owners % _FOLDS
+
+    def _fit(self, rows: Bools) -> Doubles:
+        return fit_logistic(self._values[rows], self.is_right[rows], self.counts[rows], np.array(WEIGHTS), _STIFFNESS)
+
+    def _fit_quick(self, rows: Bools) -> Doubles:
+        return fit_logistic(
+            self._quick_values[rows], self.is_quick_right[rows], self.counts[rows], np.array(QUICK_WEIGHTS), _STIFFNESS
+        )
 
 
 def hold(prepared: Prepared, alone: Judged, strangers: Sequence[Judged], counterfeits: Judged | None) -> Held:
@@ -81,9 +119,16 @@ def hold(prepared: Prepared, alone: Judged, strangers: Sequence[Judged], counter
         is_right=np.concatenate([(alone.labels == truth) & inside, nobody]),
         is_quick_right=np.concatenate([(alone.quick_labels == truth) & inside, nobody]),
         counts=np.concatenate(counts),
+        owners=np.concatenate([truth, *(_owners(prepared, judged) for judged in others)]),
         is_inside=inside,
         may_be_quick=~prepared.outside[np.concatenate([judged.quick_labels for judged in (alone, *others)])],
     )
+
+
+def _owners(prepared: Prepared, judged: Judged) -> Ints:
+    if len(judged.rows):
+        return prepared.owners[judged.rows]
+    return np.arange(len(judged.labels)) % len(prepared.labels)
 
 
 SHIPPED = Decided(WEIGHTS, QUICK_WEIGHTS, HIGHEST, NEVER, 0.0)
@@ -92,24 +137,15 @@ SHIPPED = Decided(WEIGHTS, QUICK_WEIGHTS, HIGHEST, NEVER, 0.0)
 
 def decide(held: Held, precision: float, *, is_few: bool) -> Decided:
     """Of few examples, n-grams alone are never sure: they do not see that one word makes it another question."""
-    weights = fit_logistic(held.values, held.is_right, held.counts, np.array(WEIGHTS), _STIFFNESS)
-    quick = held.may_be_quick
-    quick_weights = fit_logistic(
-        held.quick_values[quick], held.is_quick_right[quick], held.counts[quick], np.array(QUICK_WEIGHTS), _STIFFNESS
+    found = held.confidences
+    threshold = steady_threshold(found, held.is_right, held.counts, held.owners, precision)
+    return Decided(
+        held.weights.tolist(),
+        held.quick_weights.tolist(),
+        threshold,
+        NEVER if is_few else _sure(held, held.quick_confidences, found, threshold),
+        _outside_below(held, found),
     )
-    found = confidences(held.judged, weights.tolist())
-    threshold = threshold_for(found, held.is_right, held.counts, precision)
-    quick_found = quick_confidences(held.judged, quick_weights.tolist())
-    sure = NEVER if is_few else _sure(held, quick_found, found, threshold)
-    return Decided(weights.tolist(), quick_weights.tolist(), threshold, sure, _outside_below(held, found))
-
-
-def confidences(judged: Sequence[Judged], weights: Sequence[float]) -> Doubles:
-    return np.array([confidence(one, weights) for part in judged for one in part.evidence])
-
-
-def quick_confidences(judged: Sequence[Judged], weights: Sequence[float]) -> Doubles:
-    return np.array([probability(quick_features(one), weights) for part in judged for one in part.quick])
 
 
 def _outside_below(held: Held, found: Doubles) -> float:
@@ -144,7 +180,7 @@ def left_out_of(prepared: Prepared, held: Held, decided: Decided) -> LeftOut:
     """As the cascade goes: what stage one is sure of is not looked at again."""
     alone, inside = held.judged[0], held.is_inside
     size = len(inside)
-    quick, slow = quick_confidences(held.judged, decided.quick_weights), confidences(held.judged, decided.weights)
+    quick, slow = held.quick_confidences, held.confidences
     at_once = (quick >= decided.sure) & held.may_be_quick
     sure = np.where(at_once, quick, slow)
     truth, found = prepared.owners[alone.rows], np.where(at_once[:size], alone.quick_labels, alone.labels)

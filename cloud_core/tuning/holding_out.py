@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log1p
 from typing import Any
 
@@ -36,6 +36,11 @@ class Scored:
     is_alone: bool
     """Only the row itself was left out; else its whole label."""
 
+    def part(self, places: Ints) -> "Scored":
+        return replace(
+            self, rows=self.rows[places], two=self.two[places], one=self.one[places], known=self.known[places]
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -49,6 +54,20 @@ class Judged:
     """Of the right label in stage two, from 1."""
     evidence: Sequence[Evidence]
     quick: Sequence[QuickEvidence]
+
+    @classmethod
+    def joined(cls, parts: Sequence["Judged"]) -> "Judged":
+        """By row."""
+        order = np.argsort(np.concatenate([part.rows for part in parts]))
+        rows, labels, quick_labels, ranks = (
+            np.concatenate(arrays)[order]
+            for arrays in zip(*((part.rows, part.labels, part.quick_labels, part.ranks) for part in parts), strict=True)
+        )
+        evidence = [one for part in parts for one in part.evidence]
+        quick = [one for part in parts for one in part.quick]
+        return cls(
+            rows, labels, quick_labels, ranks, [evidence[place] for place in order], [quick[place] for place in order]
+        )
 
 
 class Witness:

@@ -1,18 +1,21 @@
 """Stage two: a space in which the examples' differences count, and kernel ridge regression there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cloud_core.tuning.examples import Ints, Prepared
+from cloud_core.tuning.nearness import learn_turn
 from nearside.cascade.stages import Space, likeness
 
 Floats = NDArray[np.float32]
 
 DIMENSIONS = 256
 MOST_ROWS = 16_000
+_LEAST_TURNED, _MOST_TURNED = 2 * DIMENSIONS, 2_000
+"""Rows: of fewer there is nothing to learn that holds, of more it takes too long."""
 _BLOCK = 1_000
 _LAST_LAYER = 384  # features
 _LEAST = 1e-9
@@ -27,11 +30,19 @@ class Recipe:
     """What the encoder's last layer counts beside the others."""
     shrinkage: float | None
     """Of the covariance within labels, in its mean eigenvalues, that is evened out; None: it is left as it is."""
+    is_turned: bool
+    """Towards what tells the labels apart: what is said of a row must then come of a space that has not seen it."""
     ridge: float = 0.3
 
 
-MANY_EXAMPLES = Recipe(sharpness=2, words=0.25, last_layer=1, shrinkage=None)
-FEW_EXAMPLES = Recipe(sharpness=3, words=0.1, last_layer=1.5, shrinkage=16)
+MANY_EXAMPLES = Recipe(sharpness=2, words=0.25, last_layer=1, shrinkage=None, is_turned=False)
+FEW_EXAMPLES = Recipe(sharpness=3, words=0.1, last_layer=1.5, shrinkage=16, is_turned=True)
+
+
+def recipe_for(prepared: Prepared) -> Recipe:
+    if not prepared.is_few:
+        return MANY_EXAMPLES
+    return replace(FEW_EXAMPLES, is_turned=_LEAST_TURNED <= len(prepared.owners) <= _MOST_TURNED)
 
 
 def fit_space(features: Floats, owners: Ints, recipe: Recipe) -> Space:
@@ -50,7 +61,10 @@ def fit_space(features: Floats, owners: Ints, recipe: Recipe) -> Space:
             turn = turn @ _evened((apart @ turn).astype(np.float32), owners, recipe.shrinkage)
     apart = apart @ turn
     _, directions = np.linalg.eigh(apart.T @ apart)
-    return Space(centre, _rounded(turn @ directions[:, ::-1][:, :DIMENSIONS]), is_whole=is_whole)
+    space = Space(centre, _rounded(turn @ directions[:, ::-1][:, :DIMENSIONS]), is_whole=is_whole)
+    if is_whole or not recipe.is_turned:
+        return space
+    return Space(centre, _rounded(space.projection @ learn_turn(space.place(features), owners)), is_whole=False)
 
 
 def _rounded(values: Floats) -> Floats:

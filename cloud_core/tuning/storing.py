@@ -64,6 +64,7 @@ def stored(
         "label_starts": prepared.starts,
         **_texts(prepared),
         **_terms(witness),
+        **_wording(prepared, written),
         **_exact(prepared),
     }
     meta = {
@@ -119,7 +120,25 @@ def _terms(witness: Witness) -> dict[str, NDArray[Any]]:
         "term_rarity": np.array(list(witness.rarities.values()), dtype=np.float32),
         "label_terms": np.array(pairs, dtype=np.int32).reshape(-1, 2),
         "label_term_ends": np.cumsum([len(counts) for counts in witness.counts], dtype=np.int64),
+        "example_terms": _small([number[term] for terms in witness.terms for term in terms]),
+        "example_term_ends": np.cumsum([len(terms) for terms in witness.terms], dtype=np.int64),
     }
+
+
+def _wording(prepared: Prepared, written: Written) -> dict[str, NDArray[Any]]:
+    """Every example's n-grams."""
+    matrix = written.matrix[: prepared.size]
+    return {
+        "gram_rows": _small(matrix.indices),
+        "gram_values": matrix.data.astype(np.float16),
+        "gram_ends": matrix.indptr[1:].astype(np.int64),
+    }
+
+
+def _small(numbers: Any) -> NDArray[Any]:
+    """In as few bytes as they need."""
+    found = np.asarray(numbers, dtype=np.uint32)
+    return found.astype(np.min_scalar_type(int(found.max(initial=0))))
 
 
 def _exact(prepared: Prepared) -> dict[str, NDArray[Any]]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from cloud_core.tuning.counterfeits import counterfeits, judge_counterfeits
 from cloud_core.tuning.deciding import SHIPPED, decide, hold, left_out_of
-from cloud_core.tuning.examples import Prepared, prepare
+from cloud_core.tuning.examples import Ints, Prepared, prepare
 from cloud_core.tuning.holding_out import Judged, Scored, Witness, left_alone, left_with_label
-from cloud_core.tuning.kernel import FEW_EXAMPLES, MANY_EXAMPLES, Solved, fit_space, solve
+from cloud_core.tuning.kernel import Recipe, Solved, fit_space, recipe_for, solve
 from cloud_core.tuning.linear import FOLDS, Written, fit_linear, fit_table, held_out, write
 from cloud_core.tuning.report import LeftOut, make_report
 from cloud_core.tuning.storing import Models, Trained, stored
@@ -75,10 +75,10 @@ def _read(encodings: Sequence[Encoding]) -> Read:
 
 
 class Training:
-    def __init__(self, prepared: Prepared, read: Read, tell: Progress) -> None:
+    def __init__(self, prepared: Prepared, read: Read, tell: Progress, recipe: Recipe | None = None) -> None:
         self._prepared, self._read, self._tell = prepared, read, tell
         self._done = 0
-        self._recipe = FEW_EXAMPLES if prepared.is_few else MANY_EXAMPLES
+        self._recipe = recipe or recipe_for(prepared)
         self._table: Table = fit_table(prepared.questions)
         self._written: Written = write(self._table, prepared.questions)
 
@@ -86,8 +86,7 @@ class Training:
         prepared, labels = self._prepared, len(self._prepared.labels)
         seen_one = held_out(self._written, prepared.owners, prepared.size, labels, self._step)
         models, solved, witness = self._fit()
-        two = solved.without_itself()[: prepared.size]
-        alone = witness.judge(left_alone(prepared, self._written, self._table, two, seen_one))
+        alone = self._judge_alone(solved, witness, seen_one)
         strangers = [witness.judge(scored) for scored in self._left_with_labels(solved)]
         self._step()
         fakes = self._judge_counterfeits(encoder)
@@ -107,19 +106,37 @@ class Training:
     def _fit(self) -> tuple[Models, Solved, Witness]:
         one = fit_linear(self._written.matrix, self._prepared.owners, len(self._prepared.labels))
         self._step()
-        space, points = self._space()
+        space, points = self._space(~self._read.is_unread)
         solved = solve(points, self._written.matrix, self._prepared, self._recipe)
         self._step()
         models = Models(self._table, one, space, points, solved.coefficients, self._read.vectors, self._recipe)
-        return models, solved, Witness(self._prepared, self._written, points, self._read.vectors, self._read.is_unread)
+        return models, solved, self._witness(points)
 
-    def _space(self) -> tuple[Space, Floats]:
-        """And the rows' points in it."""
-        features, readable = self._read.features, ~self._read.is_unread
-        space = fit_space(features[readable], self._prepared.owners[readable], self._recipe)
+    def _space(self, seen: NDArray[np.bool_]) -> tuple[Space, Floats]:
+        """Of the rows that are `seen`, and all rows' points in it."""
+        features = self._read.features
+        space = fit_space(features[seen], self._prepared.owners[seen], self._recipe)
         points = space.place(features)
-        points[~readable] = 0
+        points[self._read.is_unread] = 0
         return space, points
+
+    def _witness(self, points: Floats) -> Witness:
+        return Witness(self._prepared, self._written, points, self._read.vectors, self._read.is_unread)
+
+    def _judge_alone(self, solved: Solved, witness: Witness, one: Floats) -> Judged:
+        """Every example left out; where the space has learned from labels, by spaces that have not seen it either."""
+        size = self._prepared.size
+        scored = left_alone(self._prepared, self._written, self._table, solved.without_itself()[:size], one)
+        if not self._recipe.is_turned:
+            return witness.judge(scored)
+        return Judged.joined([self._judge_fold(scored, np.arange(fold, size, FOLDS)) for fold in range(FOLDS)])
+
+    def _judge_fold(self, scored: Scored, rows: Ints) -> Judged:
+        seen = ~self._read.is_unread
+        seen[rows] = False
+        _, points = self._space(seen)
+        solved = solve(points, self._written.matrix, self._prepared, self._recipe)
+        return self._witness(points).judge(replace(scored.part(rows), two=solved.without_itself()[rows]))
 
     def _judge_counterfeits(self, encoder: TextEncoder) -> Judged | None:
         """Only where examples are few: many examples show by themselves what is missing in a question.
@@ -133,7 +150,8 @@ class Training:
         if not prepared.is_few or not texts:
             return None
         seen = prepare([example for example, is_gone in zip(prepared.examples, gone, strict=True) if not is_gone])
-        rehearsed = Training(seen, _read(encoder.encode_many(seen.questions)), _say_nothing).rehearse(encoder)
+        read = _read(encoder.encode_many(seen.questions))
+        rehearsed = Training(seen, read, _say_nothing, self._recipe).rehearse(encoder)
         return judge_counterfeits(rehearsed, texts, encoder)
 
     def _left_with_labels(self, solved: Solved) -> Iterator[Scored]:

@@ -1,8 +1,8 @@
 """Which approved question or intent does a text mean? Two trained stages, silent when unsure."""
 
 from collections import Counter
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from math import log1p
 from typing import Any
@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nearside.asking import fingerprint, question_of
-from nearside.cascade.evidence import Evidence, QuickEvidence, confidence, probability, quick_features
-from nearside.cascade.grams import Table, Weighed, cosine
+from nearside.cascade.evidence import Evidence, QuickEvidence, confidence, margins, probability, quick_features
+from nearside.cascade.grams import Table, Weighed
 from nearside.cascade.stages import Kernel, Linear, Space, Vectors
 from nearside.cascade.texts import key, unpacked
-from nearside.cascade.words import LabelWords, Rarity, answered, covered, example_terms, strange, terms_of
+from nearside.cascade.wording import Terms, Wording
+from nearside.cascade.words import LabelWords, Rarity, answered, covered, question_words, strange, terms_of
 from nearside.confidence import ALMOST_CERTAIN, CERTAIN
 from nearside.encoder import DIMENSIONS, Encoding, TextEncoder
 from nearside.errors import ModelError
@@ -25,19 +26,39 @@ from nearside.spelling import LostCharacter, Spelling
 
 Floats = NDArray[np.float32]
 Arrays = Mapping[str, NDArray[Any]]
+_Glance = tuple[Weighed, Floats]
+"""A text's n-grams, and the labels' scores of stage one."""
 
-FORMAT = 1
+FORMAT = 2
 TEXT, QUESTION = "t ", "q "
 """What a key begins with: that of a normalised text, that of a question's fingerprint."""
 NEAREST = 3
 """Of a label's examples, so many of the nearest are compared in wording."""
 LEAST_ONE = -1.0
 """Of stage one, the score of a label that there is not."""
+_GLANCES = 128
+"""Texts between the stages, of which it is kept what stage one found."""
 _BUILD_AGAIN = "build the pack again with this release"
-_KEPT = 2_000
-"""Examples whose n-grams are kept."""
 _MOST_CHINESE = 3_000
 """Examples; beyond it a Chinese question that lost a character is not looked for: it takes too long to prepare."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question, and what is found of it. `cosines`: (examples,); `scores`, `one` and their margins: (labels,)."""
+
+    terms: tuple[str, ...]
+    words: LabelWords
+    weighed: Weighed
+    encoding: Encoding
+    is_unread: bool
+    is_chinese: bool
+    cosines: Floats
+    scores: Floats
+    margins: Floats
+    one: Floats
+    one_margins: Floats
+    outside: float
 
 
 class Cascade:
@@ -65,11 +86,14 @@ class Cascade:
         self._nowhere = np.zeros(points.shape[1], dtype=np.float32)
         self._kernel = Kernel(points, coefficients, meta["sharpness"])
         self._exact = dict(zip(arrays["exact_keys"].tolist(), arrays["exact_labels"].tolist(), strict=True))
-        self._words = _words(arrays)
-        self._rarity = Rarity(dict(zip(_terms(arrays), arrays["term_rarity"].tolist(), strict=True)))
-        self._weighed = lru_cache(maxsize=_KEPT)(
-            lambda row: self._table.weigh(normalise(question_of(self._texts[row])))
-        )
+        terms = unpacked(arrays["terms"], arrays["term_ends"])
+        self._words = _words(terms, arrays)
+        self._rarity = Rarity(dict(zip(terms, arrays["term_rarity"].tolist(), strict=True)))
+        self._terms = Terms(terms, arrays["example_terms"], arrays["example_term_ends"])
+        self._wording = Wording(arrays["gram_rows"], arrays["gram_values"], arrays["gram_ends"], len(self._table.kept))
+        if not len(self._texts) == len(arrays["gram_ends"]) == len(arrays["example_term_ends"]):
+            raise ValueError("examples without their wording")
+        self._glances: dict[int, _Glance] = {}
         self._spelling = Spelling(map(question_of, self._texts), encoder.is_word)
         self._shortened = LostCharacter(self._chinese())
 
@@ -90,21 +114,29 @@ class Cascade:
     def at_once(self, text: str) -> list[Match] | None:
         """What stage one alone is sure of, with some example of the label; None where the encoder has to be asked."""
         written = normalise(text)
-        same = self._exact.get(key(f"{TEXT}{written}"))
-        if same is not None:
+        number = key(f"{TEXT}{written}")
+        if (same := self._exact.get(number)) is not None:
             return [self._match(same, CERTAIN, int(self._starts[same]))]
-        label, evidence = self.glance(written)
+        glance = self._look_quickly(written)
+        label, evidence = _quick(*glance)
         found = probability(quick_features(evidence), self._quick_weights)
-        if found < self._sure or self._outside[label]:
-            return None
-        return [self._match(label, found, int(self._starts[label]))]
+        if found >= self._sure and not self._outside[label]:
+            return [self._match(label, found, int(self._starts[label]))]
+        self._keep(number, glance)
+        return None
 
     def glance(self, text: str) -> tuple[int, QuickEvidence]:
         """Of stage one: the best label's number, and what speaks for it."""
-        weighed = self._table.weigh(normalise(text))
-        scores = self._one.scores(weighed)
-        label = int(np.argmax(scores))
-        return label, QuickEvidence(float(scores[label]), _margin(scores, label, LEAST_ONE), weighed.known)
+        return _quick(*self._look_quickly(normalise(text)))
+
+    def _look_quickly(self, written: str) -> _Glance:
+        weighed = self._table.weigh(written)
+        return weighed, self._one.scores(weighed)
+
+    def _keep(self, number: int, glance: _Glance) -> None:
+        if len(self._glances) >= _GLANCES:
+            self._glances.clear()
+        self._glances[number] = glance
 
     def reading(self, text: str) -> str:
         """What the encoder has to read of `text`: the question in it, slips of the fingers mended."""
@@ -124,44 +156,69 @@ class Cascade:
 
     def weigh(self, question: str, encoding: Encoding, limit: int) -> list[tuple[int, int, Evidence]]:
         """The best labels by score: each one's number, its nearest example's, and what speaks for it."""
-        terms = terms_of(question)
-        if not terms:
+        if not (terms := terms_of(question)):
             return []
-        weighed = self._table.weigh(normalise(question))
-        one = self._one.scores(weighed)
+        asked = self._asked(question, terms, encoding)
+        best = self._best(asked.scores, limit)
+        nearest = [self._nearest(asked.cosines, label) for label in best]
+        wordings = iter(self._wording.cosines(asked.weighed, [row for rows in nearest for row in rows]).tolist())
+        alike = [max(next(wordings) for _ in rows) for rows in nearest]
+        return [
+            (label, rows[0], self._evidence(asked, label, rows[0], wording))
+            for label, rows, wording in zip(best, nearest, alike, strict=True)
+        ]
+
+    def _asked(self, question: str, terms: tuple[str, ...], encoding: Encoding) -> _Asked:
+        written = normalise(question)
+        glance = self._glances.pop(key(f"{TEXT}{written}"), None)
+        weighed, one = glance or self._look_quickly(written)
         is_unread = encoding.unknown_share > UNKNOWN_LIMIT
         point = self._nowhere if is_unread else self._space.place(encoding.features[None, :])[0]
         cosines, scores = self._kernel.look(point)
         scores = read_from(one) if is_unread else scores + self._two.scores(weighed)
-        outside = float(scores[self._outside].max(initial=0.0))
-        found = []
-        for label in self._best(scores, limit):
-            group = slice(int(self._starts[label]), int(self._starts[label + 1]))
-            nearest = group.start + np.argsort(-cosines[group], kind="stable")[:NEAREST]
-            row = int(nearest[0])
-            words = self._words[label]
-            evidence = Evidence(
-                score=float(scores[label]),
-                margin=_margin(scores, label),
-                inside=float(scores[label]) - outside,
-                one=float(one[label]),
-                one_margin=_margin(one, label, LEAST_ONE),
-                near=float(cosines[row]),
-                meaning=0.0 if is_unread else self._vectors.nearest(group, encoding.vector),
-                wording=max(self._wording(weighed, near) for near in nearest),
-                covered=covered(terms, words, self._rarity),
-                answered=answered(example_terms(self._texts[row]), terms, self._rarity),
-                strange=strange(terms, words),
-                known=weighed.known,
-                length=log1p(len(terms)),
-                is_unread=float(is_unread),
-                is_chinese=float(language_of(question) == "zh"),
-            )
-            found.append((label, row, evidence))
-        return found
+        return _Asked(
+            terms=terms,
+            words=question_words(terms),
+            weighed=weighed,
+            encoding=encoding,
+            is_unread=is_unread,
+            is_chinese=language_of(question) == "zh",
+            cosines=cosines,
+            scores=scores,
+            margins=margins(scores),
+            one=one,
+            one_margins=margins(one, LEAST_ONE),
+            outside=float(scores[self._outside].max(initial=0.0)),
+        )
 
-    def _wording(self, weighed: Weighed, row: int) -> float:
-        return cosine(weighed, self._weighed(int(row)))
+    def _evidence(self, asked: _Asked, label: int, row: int, wording: float) -> Evidence:
+        score, words = float(asked.scores[label]), self._words[label]
+        return Evidence(
+            score=score,
+            margin=float(asked.margins[label]),
+            inside=score - asked.outside,
+            one=float(asked.one[label]),
+            one_margin=float(asked.one_margins[label]),
+            near=float(asked.cosines[row]),
+            meaning=0.0 if asked.is_unread else self._vectors.nearest(self._group(label), asked.encoding.vector),
+            wording=wording,
+            covered=covered(asked.terms, words, self._rarity),
+            answered=answered(self._terms.of(row), asked.terms, self._rarity, asked.words),
+            strange=strange(asked.terms, words),
+            known=asked.weighed.known,
+            length=log1p(len(asked.terms)),
+            is_unread=float(asked.is_unread),
+            is_chinese=float(asked.is_chinese),
+        )
+
+    def _group(self, label: int) -> slice:
+        """The label's examples."""
+        return slice(int(self._starts[label]), int(self._starts[label + 1]))
+
+    def _nearest(self, cosines: Floats, label: int) -> list[int]:
+        group = self._group(label)
+        found: list[int] = (group.start + np.argsort(-cosines[group], kind="stable")[:NEAREST]).tolist()
+        return found
 
     def _best(self, scores: Floats, limit: int) -> list[int]:
         inside = np.where(self._outside, -np.inf, scores)
@@ -204,19 +261,17 @@ def read_from(one: Floats) -> Floats:
     return found
 
 
-def _margin(scores: Floats, label: int, least: float = 0.0) -> float:
-    others = np.delete(scores, label)
-    return float(scores[label] - others.max(initial=least))
+def _quick(weighed: Weighed, scores: Floats) -> tuple[int, QuickEvidence]:
+    """The best label's number, and what speaks for it."""
+    best = int(scores.argmax())
+    margin = float(margins(scores, LEAST_ONE)[best])
+    return best, QuickEvidence(float(scores[best]), margin, weighed.known)
 
 
-def _words(arrays: Arrays) -> list[LabelWords]:
-    terms, counts = _terms(arrays), arrays["label_terms"]
+def _words(terms: Sequence[str], arrays: Arrays) -> list[LabelWords]:
+    counts = arrays["label_terms"]
     stops = [0, *arrays["label_term_ends"].tolist()]
     return [
         LabelWords(Counter({terms[index]: int(count) for index, count in counts[start:stop]}))
         for start, stop in pairwise(stops)
     ]
-
-
-def _terms(arrays: Arrays) -> list[str]:
-    return unpacked(arrays["terms"], arrays["term_ends"])

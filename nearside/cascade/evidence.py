@@ -2,7 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from operator import mul
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nearside.confidence import CERTAIN, UNDECIDED
 
@@ -65,7 +69,7 @@ def features(evidence: Evidence) -> tuple[float, ...]:
         e.is_unread * e.covered,
     )
     values = (1.0, *e[:-1], *products)
-    return (*values, *(e.is_chinese * value for value in values))
+    return (*values, *(values if e.is_chinese else (0.0,) * len(values)))
 
 
 def quick_features(evidence: QuickEvidence) -> tuple[float, ...]:
@@ -73,8 +77,20 @@ def quick_features(evidence: QuickEvidence) -> tuple[float, ...]:
     return (1.0, e.one, e.one_margin, e.known, e.one_margin * e.known)
 
 
+def margins(scores: NDArray[np.float32], least: float = 0.0) -> NDArray[np.float32]:
+    """Of every label, to the best other one; `least` is the score of a label that there is not."""
+    best = int(scores.argmax())
+    others = scores.copy()
+    others[best] = least
+    found: NDArray[np.float32] = scores - max(scores[best], np.float32(least))
+    found[best] = scores[best] - others.max(initial=least)
+    return found
+
+
 def probability(values: Sequence[float], weights: Sequence[float]) -> float:
-    total = sum(weight * value for weight, value in zip(weights, values, strict=True))
+    if len(values) != len(weights):
+        raise ValueError("as many weights as values")
+    total = sum(map(mul, weights, values))
     return min(CERTAIN, 1 / (1 + math.exp(-max(total, LEAST_LOGIT))))
 
 

@@ -38,6 +38,7 @@ def _folded() -> Codes:
 _POWERS = _powers(_ODD)
 _INVERSES = _powers(pow(_ODD, -1, 2**64))
 _ASCII = _folded()
+_FOLDED = _ASCII.astype(np.uint8).tobytes().ljust(256)
 _SEEDS = {size: np.uint32(size * 0x85EBCA6B & 0xFFFFFFFF) for size in _SIZES}
 
 
@@ -58,8 +59,11 @@ def buckets(normalised: str) -> NDArray[np.int64]:
 
 def _codes(normalised: str) -> Codes:
     """Code points with one space around every word."""
-    read = f" {normalised[:LONGEST]} ".encode("utf-32-le", "replace")
-    codes = np.frombuffer(read, dtype=np.uint32)
+    read = normalised[:LONGEST]
+    if read.isascii():
+        words = read.encode("ascii").translate(_FOLDED).split()
+        return np.frombuffer(b" ".join((b"", *words, b"")) or b" ", dtype=np.uint8).astype(np.uint32)
+    codes = np.frombuffer(f" {read} ".encode("utf-32-le", "replace"), dtype=np.uint32)
     codes = np.where(codes < 128, _ASCII[np.minimum(codes, 127)], codes)
     spaces = codes == _SPACE
     kept = np.ones(len(codes), dtype=bool)
@@ -113,10 +117,11 @@ class Table:
     def weigh(self, normalised: str) -> Weighed:
         found = self._row[buckets(normalised)]
         rows, counts = _counted(found[found >= 0])
-        values = (np.float32(1) + np.log(counts, dtype=np.float32)) * self.rarity[rows]
-        known = float(self.rarity[rows].sum())
+        rarity = self.rarity[rows]
+        values = (np.float32(1) + np.log(counts, dtype=np.float32)) * rarity
+        known = float(rarity.sum())
         unknown = self.rarest * (len(found) - int(counts.sum()))
-        words = int(np.searchsorted(rows, self._first_word))
+        words = int(rows.searchsorted(self._first_word))
         for block in (values[:words], values[words:]):
             block /= np.float32(np.sqrt(2 * (block @ block)) or 1)
         return Weighed(rows, values, known / (known + unknown) if known else 0.0)
@@ -132,11 +137,3 @@ def _counted(rows: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int
     counts[:-1] = first[1:] - first[:-1]
     counts[-1:] = len(rows) - first[-1:]
     return rows[first], counts
-
-
-def cosine(text: Weighed, other: Weighed) -> float:
-    """0 to 1."""
-    places = np.searchsorted(other.rows, text.rows)
-    places[places == len(other.rows)] = 0
-    same = other.rows[places] == text.rows if len(other.rows) else np.zeros(len(text.rows), dtype=bool)
-    return float(text.values[same] @ other.values[places[same]])

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 
-from nearside.asking import question_of
 from nearside.lexical import char_ngrams, has_cjk
 from nearside.postings import content_terms, elsewhere
 
@@ -14,12 +13,6 @@ _RESEMBLES = 0.8  # what it then counts at most
 
 def terms_of(question: str) -> tuple[str, ...]:
     return tuple(content_terms(question))
-
-
-@lru_cache(maxsize=8192)
-def example_terms(text: str) -> tuple[str, ...]:
-    """Of the question in an example, which is looked at again and again."""
-    return terms_of(question_of(text))
 
 
 class LabelWords:
@@ -39,9 +32,12 @@ class LabelWords:
         if self.has(word, own):
             return 1.0
         grams = _grams(word)
-        gone = lost or {}
-        share = sum(self._grams[gram] > gone.get(gram, 0) for gram in grams) / len(grams) if grams else 0.0
+        left = self._left(grams, lost) if lost else sum(map(self._grams.__contains__, grams))
+        share = left / len(grams) if grams else 0.0
         return _RESEMBLES * share if share >= _RESEMBLANCE else 0.0
+
+    def _left(self, grams: Iterable[str], lost: Mapping[str, int]) -> int:
+        return sum(self._grams.get(gram, 0) > lost.get(gram, 0) for gram in grams)
 
     def lost(self, own: Iterable[str]) -> Counter[str]:
         """N-grams that only stand in words which are gone with an example."""
@@ -67,10 +63,14 @@ def covered(terms: Sequence[str], words: LabelWords, rarity: Rarity, own: Collec
     return rarity.share(terms, [words.knows(term, own, lost) for term in terms])
 
 
-def answered(example: Sequence[str], terms: Sequence[str], rarity: Rarity) -> float:
-    """Share of an example's content that the question has."""
-    question = LabelWords(dict.fromkeys(terms, 1))
+def answered(example: Sequence[str], terms: Sequence[str], rarity: Rarity, asked: LabelWords | None = None) -> float:
+    """Share of an example's content that the question has. `asked`: the `question_words` of `terms`."""
+    question = asked or question_words(terms)
     return rarity.share(example, map(question.knows, example))
+
+
+def question_words(terms: Sequence[str]) -> LabelWords:
+    return LabelWords(dict.fromkeys(terms, 1))
 
 
 def strange(terms: Sequence[str], words: LabelWords, own: Collection[str] = ()) -> float:

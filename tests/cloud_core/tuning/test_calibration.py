@@ -6,6 +6,7 @@ from cloud_core.tuning.calibration import (
     calibration_error,
     fit_logistic,
     reliability,
+    steady_threshold,
     threshold_for,
 )
 
@@ -86,3 +87,22 @@ def test_equal_confidences_pass_together_or_not_at_all() -> None:
     sure = np.array([0.9] * 100 + [0.8] * 100)
     right = np.array([True] * 100 + [True] * 50 + [False] * 50)
     assert threshold_for(sure, right, np.ones(200), 0.9) == 0.9
+
+
+def test_few_labels_get_a_higher_threshold_than_many_of_the_same_kind() -> None:
+    values, right = drawn([1.0, 2.0])
+    sure, ones, owners = 1 / (1 + np.exp(-values @ np.array([1.0, 2.0]))), np.ones(ROWS), np.arange(ROWS) // 10
+    many = steady_threshold(sure, right, ones, owners, 0.95)
+    parts = [slice(start, start + 300) for start in range(0, ROWS, 1000)]
+    few = [steady_threshold(sure[part], right[part], ones[part], owners[:300], 0.95) for part in parts]
+    assert np.median(few) > many
+    assert many == pytest.approx(threshold_for(sure, right, ones, 0.95), abs=0.03)
+
+
+def test_a_label_is_wrong_as_a_whole_or_not_at_all() -> None:
+    sure, ones, rows = np.linspace(0.6, 0.96, 400), np.ones(400), np.arange(400)
+    right = rows % 100 >= 10
+    scattered, together = (
+        steady_threshold(sure, right, ones, owners, 0.88) for owners in (rows, np.where(rows % 100 < 10, 0, rows))
+    )
+    assert scattered < together

@@ -111,6 +111,15 @@ def test_a_file_that_is_not_there_is_named(files: tuple[Path, Path, Path], tmp_p
     assert "missing.jsonl" in failing("intents", "--train", tmp_path / "missing.jsonl", "--test", files[2])
 
 
+def test_a_file_where_the_pictures_should_go_is_refused_before_the_work(
+    files: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    for command in (("intents", "--train", files[0], "--test", files[2]), ("faq", "--content", ROOT / "demo")):
+        assert f"not a folder — {tmp_path / 'file'} — " in failing(*command, "--plot", tmp_path / "file")
+        assert "not a folder" in failing(*command, "--plot", tmp_path / "file" / "below")
+
+
 def test_only_out_of_scope_is_nothing_to_learn_from(tmp_path: Path) -> None:
     rows = write(tmp_path / "oos.jsonl", [Example("oos", "tell me a joke", "en")])
     assert "no examples to learn from" in failing("intents", "--train", rows, "--test", rows)
