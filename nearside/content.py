@@ -186,7 +186,7 @@ def load_intents(path: Source) -> tuple[IntentExample, ...]:
     if not path.exists():
         return ()
     examples = []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:

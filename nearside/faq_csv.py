@@ -14,6 +14,8 @@ from nearside.operator_files import LANGS, Source, explanation, nearest, read_te
 COLUMNS = ("question", "variants", "answer", "lang", "id")
 NEEDED = COLUMNS[:4]
 BETWEEN_VARIANTS = re.compile(r"[|\n]")
+SEPARATOR = re.compile(r"sep=([,;\t])\n?", re.IGNORECASE)
+"""What some spreadsheets write above the names of the columns."""
 DELIMITERS = ",;\t"
 CELL_LIMIT = 100_000
 
@@ -30,14 +32,17 @@ class Row:
 
 def read_rows(path: Source) -> Iterator[Row]:
     """Raises ContentError."""
-    lines = read_text(path).removeprefix("\ufeff").splitlines(keepends=True)
+    lines = [f"{line}\n" for line in _text(path).removesuffix("\n").split("\n")]
+    separator = SEPARATOR.fullmatch(lines[0])
+    above = 1 if separator else 0
+    delimiter = separator[1] if separator else _delimiter(lines[0])
     csv.field_size_limit(CELL_LIMIT)
-    reader = csv.reader(lines, delimiter=_delimiter(lines), strict=True)
+    reader = csv.reader(lines[above:], delimiter=delimiter, strict=True)
     columns: list[str] = []
-    number = 1
+    number = above + 1
     try:
         for cells in reader:
-            where, number = f"{path}:{number}", reader.line_num + 1
+            where, number = f"{path}:{number}", above + reader.line_num + 1
             if not any(cell.strip() for cell in cells):
                 continue
             if not columns:
@@ -58,13 +63,25 @@ def checked(model: type[BaseModel], data: Mapping[str, object], where: str) -> N
         raise ContentError(what, where=where, hint=hint) from None
 
 
-def _delimiter(lines: list[str]) -> str:
+def _text(path: Source) -> str:
+    try:
+        return read_text(path)
+    except ContentError as error:
+        if "UTF-8" not in error.what:
+            raise
+        hint = "in a spreadsheet: save it as CSV UTF-8, not as CSV"
+        raise ContentError(error.what, where=error.where, hint=hint) from None
+
+
+def _delimiter(line: str) -> str:
     """Some spreadsheets write semicolons or tabs: the one that the first line has most."""
-    return max(DELIMITERS, key=(lines[0] if lines else "").count)
+    return max(DELIMITERS, key=line.count)
 
 
 def _columns(cells: list[str], where: str) -> list[str]:
     columns = [cell.strip().lower() for cell in cells]
+    while not columns[-1]:  # a column that was emptied in the spreadsheet
+        columns.pop()
     for name in columns:
         if name not in COLUMNS:
             raise ContentError(f"unknown column {name[:40]}", where=where, hint=nearest(name, COLUMNS))
@@ -90,6 +107,11 @@ def _row(cells: Mapping[str, str], where: str) -> Row:
     variants = [said.strip() for said in BETWEEN_VARIANTS.split(cells["variants"]) if said.strip()]
     text = {"question": cells["question"], "variants": variants, "answer": cells["answer"]}
     return Row(where, cells.get("id", "") or _id_of(cells["question"]), lang, text)
+
+
+def says_nothing(entry_id: str) -> bool:
+    """An id made of a question without a Latin word."""
+    return re.fullmatch(r"[0-9a-f]{8}", entry_id) is not None
 
 
 def _id_of(question: str) -> str:

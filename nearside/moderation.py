@@ -64,6 +64,13 @@ class Moderation(Written):
 
     _outgoing: Keywords | None = PrivateAttr(default=None)
 
+    @field_validator("outgoing")
+    @classmethod
+    def _are_words(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        if words:
+            Keywords(words)
+        return words
+
     @model_validator(mode="after")
     def _compile(self) -> "Moderation":
         self._outgoing = Keywords(self.outgoing) if self.outgoing else None

@@ -291,9 +291,11 @@ def read_text(path: Source) -> str:
             content = file.read(FILE_LIMIT_BYTES + 1)
         if len(content) > FILE_LIMIT_BYTES:
             raise ContentError("larger than 4 MiB", where=f"{path}:1", hint="split it")
-        return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except FileNotFoundError:
+        raise ContentError("no such file", where=str(path), hint="write it, or correct the path") from None
     except OSError as error:
-        raise ContentError(f"cannot be read: {error.strerror}", where=f"{path}:1") from None
+        raise ContentError(f"cannot be read: {error.strerror}", where=str(path), hint="correct the path") from None
     except UnicodeDecodeError:
         raise ContentError("not UTF-8", where=f"{path}:1", hint="save it as UTF-8") from None
 

@@ -112,7 +112,7 @@ class PrivacySettings(Written):
 
     policy: Treatment = "mask"
     patterns: dict[Annotated[Kind, AfterValidator(_is_new)], PersonalPattern] = {}
-    types: dict[Kind, Treatment] = {}
+    types: dict[str, Treatment] = {}
     let_through: tuple[PersonalPattern, ...] = ()
 
     @field_validator("types")
@@ -120,7 +120,7 @@ class PrivacySettings(Written):
     def _are_known(cls, types: dict[str, Treatment], info: ValidationInfo) -> dict[str, Treatment]:
         for kind in types:
             if kind not in KINDS and kind not in info.data.get("patterns", types):
-                raise ValueError(f"{kind} is neither a known kind ({', '.join(KINDS)}) nor named in patterns")
+                raise ValueError(f"{kind[:40]} is neither a known kind ({', '.join(KINDS)}) nor named in patterns")
         return types
 
 
@@ -193,7 +193,8 @@ def _parsed(text: str, path: Source) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         found = re.search(r"at line (\d+)", str(error))
         line = found.group(1) if found else 1
-        raise ContentError("not TOML", where=f"{path}:{line}", hint="mend this line") from None
+        what = f"not TOML: {str(error).split(' (at ')[0]}"
+        raise ContentError(what, where=f"{path}:{line}", hint="mend this line") from None
 
 
 def _validated(model: type[M], path: Source) -> M:

@@ -1,5 +1,6 @@
 """`cloud-core pack …`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,17 +9,21 @@ import typer
 from cloud_core.cli.config import Config, load
 from cloud_core.cli.progress import progress
 from nearside import terminal
+from nearside.errors import SettingsError
 from nearside.terminal import AsJson
 
 if TYPE_CHECKING:
     from cloud_core.packs.building import Built
     from cloud_core.packs.store import PackStore
     from cloud_core.tuning import Report
+    from nearside.content import TenantContent
 
 group = terminal.make_group("What an edge answers a company's customers from, as one file.")
 TenantId = Annotated[str, typer.Option("--tenant", "-t", metavar="ID", help="Whose pack.")]
 SHOWN = 10
 """Lines of each kind of finding; --json has all."""
+WIDEST = 200
+"""Characters of a fact that are shown."""
 
 
 @group.command("build")
@@ -38,15 +43,18 @@ def build(
 ) -> None:
     """Read a company's folder, train what finds its answers, and write a pack; say what is thin or contradictory."""
     from cloud_core.packs.building import build as make
+    from nearside.content import load_tenant_content
     from nearside.encoder import TextEncoder
 
     tenant_id, store = _store(config, tenant)
+    if out is not None and out.is_dir():
+        raise SettingsError("a folder", where=str(out), hint="--out names the file to write")
     with progress(quiet=as_json) as advance:
         built = make(tenant_id, content, store, TextEncoder(), out=out, precision=precision, progress=advance)
     if as_json:
         terminal.show_json(_as_json(built))
     else:
-        _tell(built)
+        _tell(built, load_tenant_content(content))
 
 
 @group.command("list")
@@ -76,9 +84,14 @@ def show(file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False
     signed = "with a signature that nothing checks yet" if found["signed"] else "not signed"
     typer.echo(f"pack {found['version']} of {found['tenant']}, {found['bytes']:,} bytes, {made}, {signed}")
     for name, value in found["facts"].items():
-        typer.echo(f"{name.replace('_', ' ')}: {value}")
+        typer.echo(_on_a_line(f"{name.replace('_', ' ')}: {f'{value:.4g}' if isinstance(value, float) else value}"))
     rows = [{"name": member["name"], "size": f"{member['size']:,}"} for member in found["members"]]
     terminal.show_rows(rows, {"name": "Member", "size": "Bytes"}, as_json=False, empty="nothing is in it")
+
+
+def _on_a_line(text: str) -> str:
+    """What somebody else wrote, fit for a terminal."""
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text[:WIDEST])
 
 
 def _store(config: Path | None, tenant_id: str) -> "tuple[str, PackStore]":
@@ -97,7 +110,7 @@ def _as_json(built: "Built") -> dict[str, Any]:
     return {**about, "tenant": manifest.tenant, "facts": manifest.facts, "report": report}
 
 
-def _tell(built: "Built") -> None:
+def _tell(built: "Built", content: "TenantContent") -> None:
     size, version = built.file.stat().st_size, built.manifest.version
     typer.echo(f"wrote {built.file}: {size:,} bytes, version {version}")
     if built.report is None:
@@ -108,24 +121,51 @@ def _tell(built: "Built") -> None:
         f"{report.examples:,} examples of {report.labels:,} labels, {report.seconds:.1f} s; left out in turn, "
         f"{report.accuracy:.1%} find their label, {report.stage_one_share:.1%} without the text encoder"
     )
-    if report.precision is None:
-        typer.echo("no confidence is enough for the precision wanted: nothing is answered at once")
-    else:
-        typer.echo(
-            f"from a confidence of {report.threshold:.3f} on an answer is given: {report.precision:.1%} of them right, "
-            f"{report.coverage:.1%} of the questions; calibration error {report.ece:.3f}"
-        )
-    for heading, lines in _findings(report).items():
+    _tell_threshold(report, built.manifest.facts["wanted_precision"])
+    faq = content.settings.faq
+    if "threshold" in faq.model_fields_set:
+        typer.echo(f"not used: tenant.toml says [faq] threshold = {faq.threshold:g}, which goes before it")
+    names = _names(content)
+    for heading, lines in _findings(report, lambda label: names.get(label, label)).items():
         _list(heading, lines)
 
 
-def _findings(report: "Report") -> dict[str, list[str]]:
-    """What a person should look at, by what is wrong with it."""
+def _tell_threshold(report: "Report", wanted: float) -> None:
+    if report.precision is None:
+        typer.echo("no confidence is enough for the precision wanted: nothing is answered at once")
+        return
+    typer.echo(
+        f"from a confidence of {report.threshold:.3f} on an answer is given: {report.precision:.1%} of them right, "
+        f"{report.coverage:.1%} of the questions; calibration error {report.ece:.3f}"
+    )
+    if report.precision < wanted:
+        typer.echo(
+            f"warning: these examples do not show that {wanted:.1%} of the answers are right; write more of them"
+        )
+
+
+def _names(content: "TenantContent") -> dict[str, str]:
+    """The questions of those entries whose label says nothing to a person."""
+    from nearside.content import FAQ
+    from nearside.faq_csv import says_nothing
+
+    asked = ((entry.id, entry.zh or entry.en) for entry in content.faq if says_nothing(entry.id))
+    return {FAQ + entry_id: f"{FAQ}{entry_id} “{text.question}”" for entry_id, text in asked if text}
+
+
+def _findings(report: "Report", name: Callable[[str], str] = str) -> dict[str, list[str]]:
+    """What a person should look at, by what is wrong with it; `name` says what a label is called."""
     return {
-        "thin": [f"{label}: only {number}" for label, number in report.thin.items()],
-        "contradictory": [f"“{one.text}” stands under {' and '.join(one.labels)}" for one in report.contradictory],
-        "not found": [f"{one.label}: {one.found} of its {one.examples} wordings lead to it" for one in report.unfound],
-        "confusable": [f"{pair.label} is taken for {pair.taken_for}, {pair.count} times" for pair in report.confusable],
+        "thin": [f"{name(label)}: only {number}" for label, number in report.thin.items()],
+        "contradictory": [
+            f"“{one.text}” stands under {' and '.join(map(name, one.labels))}" for one in report.contradictory
+        ],
+        "not found": [
+            f"{name(one.label)}: {one.found} of its {one.examples} wordings lead to it" for one in report.unfound
+        ],
+        "confusable": [
+            f"{name(pair.label)} is taken for {name(pair.taken_for)}, {pair.count} times" for pair in report.confusable
+        ],
     }
 
 

@@ -10,7 +10,7 @@ import typer
 from edge_node.cli.config import AnyTenant, Config, TenantOption, ask, load, one_tenant
 from edge_node.cli.tables import count, when
 from nearside import terminal
-from nearside.errors import StorageError
+from nearside.errors import NearsideError, StorageError
 from nearside.terminal import AsJson
 
 if TYPE_CHECKING:
@@ -36,8 +36,13 @@ def install(
     if not settings.data.is_dir():
         where = str(settings.data)
         raise StorageError("there is no data folder yet", where=where, hint="run `edge-node init`, or correct `data`")
-    with incoming(_shelf(settings, tenant_id), file) as part:
-        found = ask(config, "pack install", tenant=tenant_id, part=part)
+    shelf = _shelf(settings, tenant_id)
+    with incoming(shelf, file) as part:
+        try:
+            found = ask(config, "pack install", tenant=tenant_id, part=part)
+        except NearsideError as error:
+            where = error.where.replace(str(shelf.folder / part), str(file))
+            raise NearsideError(error.what, where=where, hint=error.hint) from None
     _tell(found, as_json=as_json)
 
 

@@ -17,6 +17,7 @@ from nearside.errors import NearsideError, SettingsError
 from nearside.tls import client_context
 
 LAST_REPLY_S = 60.0
+WITH_CONFIDENCE = ("faq", "cache", "core", "edge_model")
 OTHER_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 
 
@@ -138,12 +139,13 @@ def _show_delta(frame: dict[str, Any], shown: _Shown) -> None:
 
 def _show_reply(frame: dict[str, Any], shown: _Shown) -> None:
     is_drafted = shown.draft is not None and shown.draft[0] == frame["turn_id"]
-    if not (is_drafted and shown.drafted.strip() == frame["text"].strip()):
-        print(("\n" if is_drafted else "") + (f"> {frame['quotes']}\n" if frame["quotes"] else "") + frame["text"])
+    drafted = shown.drafted.rstrip() if is_drafted else ""
+    if drafted and frame["text"].startswith(drafted):
+        print(frame["text"].removeprefix(drafted))
     else:
-        print()
+        print(("\n" if is_drafted else "") + (f"> {frame['quotes']}\n" if frame["quotes"] else "") + frame["text"])
     shown.draft = None
     for citation in frame["citations"]:
         print(f"   「{citation['quote']}」 {citation['title']} ({citation['uri']})")
-    confidence = f", {frame['confidence']:.2f}" if frame["source"] in ("faq", "core") else ""
+    confidence = f", {frame['confidence']:.2f}" if frame["source"] in WITH_CONFIDENCE else ""
     print(f"   [{frame['source']}: {frame['reason']}{confidence}]\n", flush=True)

@@ -69,6 +69,7 @@ class Manifest(BaseModel):
         names = [member.name for member in self.members]
         if names != sorted(set(names)) or {MANIFEST, SIGNATURE} & set(names) or not all(map(is_safe, names)):
             raise ValueError("the members' names are not in order")
+        self.to_json()  # raises where a fact holds what no file can
         return self
 
     def to_json(self) -> bytes:

@@ -29,6 +29,7 @@ from nearside.packs.manifest import (
 )
 
 LARGEST = 1 << 30
+NOT_ONE = "take a file that `cloud-core pack build` wrote"
 KINDS = frozenset("biufU")
 """Kinds of arrays that may stand in a pack: numbers and texts, no objects, which would be programs."""
 
@@ -125,7 +126,7 @@ def _mapped(file: Path) -> memoryview:
     with file.open("rb") as opened:
         size = os.fstat(opened.fileno()).st_size
         if not LOCAL.size < size <= LARGEST:
-            raise PackError("not a pack" if size <= LARGEST else f"larger than {LARGEST >> 20:,} MiB")
+            raise PackError("not a pack" if size <= LARGEST else f"larger than {LARGEST >> 20:,} MiB", hint=NOT_ONE)
         return memoryview(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ))
 
 
@@ -133,7 +134,7 @@ def _manifest_of(view: memoryview) -> bytes:
     sign, *_, size, again, name_size, padding = LOCAL.unpack(view[: LOCAL.size])
     name = bytes(view[LOCAL.size : LOCAL.size + name_size])
     if sign != LOCAL_SIGN or name != MANIFEST.encode():
-        raise PackError("not a pack")
+        raise PackError("not a pack", hint=NOT_ONE)
     at = LOCAL.size + name_size + padding
     if size != again or size > LARGEST_MANIFEST or at + size > len(view):
         raise PackError("the pack's manifest cannot be read", hint=DAMAGED)

@@ -12,7 +12,7 @@ from hashlib import sha256
 from nearside.sealing.files import shred, sync_folder, write_secret
 from nearside.sealing.node import CREDENTIAL, credential, holds_tenants, make_node_key
 from nearside.sealing.recovery import RecoveryKey, RecoveryPublic, recovery_file
-from nearside.sealing.ring import TENANT_KEY, KeyRing
+from nearside.sealing.ring import TENANT_KEY, KeyRing, Rewrap
 from nearside.sealing.wrapping import KEY_BYTES
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "KeyRing",
     "RecoveryKey",
     "RecoveryPublic",
+    "Rewrap",
     "credential",
     "derive",
     "holds_tenants",

@@ -1,7 +1,7 @@
 """The keys of one node, and how they are exchanged while everything stays readable."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from nearside.sealing.wrapping import KEY_BYTES, unwrap, wrap
 
 TENANT_KEY = "tenant.key"
 PENDING_KEY = TENANT_KEY + NEXT
+Rewrap = Callable[[str, bytes], bytes]
+"""Of a tenant's id and its wrapped key, that key under the new node key."""
 
 
 class KeyRing:
@@ -50,6 +52,14 @@ class KeyRing:
         """What a `tenant.key` holds, for a copy of the file elsewhere."""
         return wrap(key, self.node_key, self._bound(tenant_id))
 
+    def unwrapped(self, wrapped: bytes, tenant_id: str, where: str) -> bytes:
+        """The key in it; `where` it is kept, for the error. Raises StorageError."""
+        key = unwrap(wrapped, self._node_keys(), self._bound(tenant_id))
+        if key is None:
+            hint = f"another node key wrapped it, or another name than {self._node}: restore that key or name"
+            raise StorageError("the tenant's key does not open", where=where, hint=hint)
+        return key
+
     def begin_rekey(self, folder: Path, tenant_id: str) -> bytes:
         """The key to re-key the file to, kept durably beside the current one.
 
@@ -85,9 +95,10 @@ class KeyRing:
             for name in (PENDING_KEY, TENANT_KEY):
                 shred(folder / name)
 
-    def rotate_node_key(self, data: Path) -> int:
+    def rotate_node_key(self, data: Path, elsewhere: Callable[[Rewrap], int] = lambda rewrap: 0) -> int:
         """Put every tenant's key below `data` under a new node key; how many. Goes on where an earlier one stopped.
 
+        `elsewhere` does so, durably, to those that are kept otherwise, and says how many there are.
         Raises StorageError, with nothing changed, where one of them does not open or the node's key is a credential.
         """
         if (handed := credential()) is not None:
@@ -99,11 +110,14 @@ class KeyRing:
             following = next_file(self._file)
             write_secret(following, os.urandom(KEY_BYTES).hex().encode(), keep=True)
             new = self._node_keys()[-1]
+            others = elsewhere(
+                lambda tenant_id, kept: wrap(self.unwrapped(kept, tenant_id, tenant_id), new, self._bound(tenant_id))
+            )
             for file, key in keys.items():
                 write_secret(file, wrap(key, new, self._bound(file.parent.name)))
             os.replace(following, self._file)
             sync_folder(self._file.parent)
-            return len(keys)
+            return len(keys) + others
 
     def _node_keys(self) -> tuple[bytes, ...]:
         return read_node_keys(self._file, credential() if self._use_credential else None)
@@ -128,11 +142,7 @@ class KeyRing:
         return self._opened(file, tenant_id)
 
     def _opened(self, file: Path, tenant_id: str) -> bytes:
-        key = unwrap(file.read_bytes(), self._node_keys(), self._bound(tenant_id))
-        if key is None:
-            hint = f"another node key wrapped it, or another name than {self._node}: restore that key or name"
-            raise StorageError("the tenant's key does not open", where=str(file), hint=hint)
-        return key
+        return self.unwrapped(file.read_bytes(), tenant_id, str(file))
 
     def _promote(self, folder: Path) -> None:
         if (folder / PENDING_KEY).exists():

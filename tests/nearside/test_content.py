@@ -179,6 +179,24 @@ def test_a_bad_line_of_intents_is_named(folder: Path, line: str) -> None:
     assert complaint(folder).where == f"{folder / 'intents.jsonl'}:3"
 
 
+def test_a_byte_order_mark_and_odd_line_ends_do_no_harm(tmp_path: Path) -> None:
+    line = '{"text": "a\u2028b\x85c", "intent": "order_status"}\r\n'
+    (tmp_path / "intents.jsonl").write_text("\ufeff" + line, encoding="utf-8")
+    (tmp_path / "tenant.toml").write_text('\ufeffname = "Shop"\n', encoding="utf-8")
+    assert [one.text for one in load_tenant_content(tmp_path).intents] == ["a\u2028b\x85c"]
+
+
+def test_a_folder_that_is_none_is_told_with_what_is_missing(tmp_path: Path) -> None:
+    error = complaint(tmp_path)
+    assert (error.what, error.where) == ("no such file", str(tmp_path / "tenant.toml")) and error.hint
+
+
+def test_what_is_not_toml_is_told_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "tenant.toml").write_text('name = "Shop"\n[faq]\nthreshold = 0.8\n[faq]\n')
+    error = complaint(tmp_path)
+    assert error.where.endswith("tenant.toml:4") and "twice" in error.what and "line" not in error.what
+
+
 def test_every_format_has_a_json_schema_that_accepts_the_demo() -> None:
     schemas = json_schemas()
     assert set(schemas) == {"tenant", "rules", "faq", "intent", "moderation", "tool"}

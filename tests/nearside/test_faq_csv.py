@@ -82,3 +82,31 @@ def test_an_empty_table_holds_nothing(tmp_path: Path) -> None:
     nothing: tuple[FaqEntry, ...] = ()
     assert load_faq_table(table(tmp_path, "")) == load_faq_table(tmp_path / "none.csv") == nothing
     assert load_faq_table(table(tmp_path, HEAD)) == nothing
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_spreadsheets_line_about_its_delimiter_is_heeded_and_counted(tmp_path: Path, delimiter: str) -> None:
+    row = delimiter.join(["How?", "a", '"So, and so; thus."', "en"])
+    text = f"sep={delimiter}\n" + HEAD.replace(",", delimiter) + row
+    (entry,) = load_faq_table(table(tmp_path, text))
+    assert entry.en and entry.en.answer == "So, and so; thus."
+    with pytest.raises(ContentError, match=r"faq\.csv:4"):
+        load_faq_table(table(tmp_path, text + "\n" + delimiter.join(["Why?", "", "So.", "xx"])))
+
+
+def test_columns_that_were_emptied_at_the_right_are_none(tmp_path: Path) -> None:
+    (entry,) = load_faq_table(table(tmp_path, "question,variants,answer,lang,,\nHow?,a,So.,en,,\n"))
+    assert entry.en and entry.en.answer == "So."
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x0b", "\x0c", "\x85"])
+def test_a_row_ends_at_a_line_end_and_nowhere_else(tmp_path: Path, odd: str) -> None:
+    (entry,) = load_faq_table(table(tmp_path, f"{HEAD}How?,a,So{odd}so.,en\n"))
+    assert entry.en and entry.en.answer == f"So{odd}so."
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16", "cp1252"])
+def test_another_encoding_is_refused_with_the_way_out(tmp_path: Path, encoding: str) -> None:
+    text = "¿Cuánto?,,5 €,en\n" if encoding == "cp1252" else "多少钱？,,五,zh\n"
+    with pytest.raises(ContentError, match=r"not UTF-8 — .*faq\.csv:1 — .*CSV UTF-8"):
+        load_faq_table(table(tmp_path, HEAD + text, encoding))

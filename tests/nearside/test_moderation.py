@@ -43,7 +43,7 @@ def test_without_a_file_nothing_is_moderated(tmp_path: Path) -> None:
         ("incoming:\n  - action: delete\n    words: [a]\n", 2, "action"),
         ("incoming:\n  - action: block\n    words: []\n", 3, "words"),
         ("incoming:\n  - action: block\n    words: [' ']\n", 2, "a keyword is empty"),
-        ("outgoing: ['']\n", 1, "a keyword is empty"),
+        ("outgoing: ['']\n", 1, r"outgoing: a keyword is empty — [^—]*$"),
         ("incoming:\n  - action: handoff\n    words: [a]\n    reply: x\n", 4, "leave it out"),
         ("outgoin: [a]\n", 1, "did you mean outgoing"),
     ],

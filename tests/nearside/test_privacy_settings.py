@@ -43,6 +43,8 @@ MEMBER = "LK-[0-9]{6}"
     [
         ('[privacy]\npolicy = "hide"\n', 4, "policy"),
         ('[privacy.types]\nIBN = "mask"\n', 3, "IBN"),
+        ('[privacy.types]\nphone = "mask"\n', 3, "phone is neither a known kind (URL, "),
+        ('[privacy.types]\nPHONE_NUMBER = "mask"\n', 3, "ADDRESS, PHONE)"),
         ('[privacy.types]\nIBAN = "hide"\n', 4, "IBAN"),
         ('[privacy.patterns]\nIBAN = "x+"\n', 4, "looked for anyway"),
         ('[privacy.patterns]\nlower = "x+"\n', 4, "lower"),

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,8 +115,10 @@ def test_a_mistake_in_the_folder_leaves_nothing_behind(tmp_path: Path, encoder: 
     assert not (tmp_path / "packs").exists()
 
 
-def test_the_report_names_what_a_person_should_look_at(tmp_path: Path, encoder: TextEncoder) -> None:
-    from cloud_core.cli.pack import _findings
+def test_the_report_names_what_a_person_should_look_at(
+    tmp_path: Path, encoder: TextEncoder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from cloud_core.cli.pack import _findings, _tell_threshold
 
     folder = shop(tmp_path / "shop")
     with (folder / "faq.csv").open("a") as table:
@@ -126,3 +129,7 @@ def test_the_report_names_what_a_person_should_look_at(tmp_path: Path, encoder: 
     assert "faq:mending: only 1" in found["thin"]
     assert any("faq:mending and faq:repairs" in line for line in found["contradictory"])
     assert json.loads(json.dumps(report.as_json()))["threshold"] == report.threshold
+    _tell_threshold(replace(report, precision=0.6), 0.98)
+    assert "warning: these examples do not show that 98.0%" in capsys.readouterr().out
+    _tell_threshold(replace(report, precision=0.99), 0.98)
+    assert "warning" not in capsys.readouterr().out

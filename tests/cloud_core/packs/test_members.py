@@ -46,7 +46,7 @@ def test_only_secrets_leave_no_empty_table(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_settings_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ContentError, match="cannot be read"):
+    with pytest.raises(ContentError, match="no such file"):
         content_members(tmp_path)
 
 

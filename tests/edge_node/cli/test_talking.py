@@ -75,3 +75,36 @@ def test_an_edge_that_ends_the_chat_is_quoted(tmp_path: Path) -> None:
     with edge(tmp_path, lambda socket: socket.close(4404, "unknown tenant")) as port:
         text = complaint(Place(f"https://localhost:{port}", "acme", tmp_path / "ca.crt", None))
     assert "unknown tenant" in text
+
+
+def drafting(*drafts: str, text: str) -> Callable[[ServerConnection], None]:
+    """An edge that shows drafts of its reply before the reply."""
+
+    def behave(socket: ServerConnection) -> None:
+        socket.recv()
+        socket.send(json.dumps(HELLO))
+        asked = json.loads(socket.recv())
+        socket.send(json.dumps({"type": "ack", "id": asked["id"], "turn_id": "t_1"}))
+        for revision, draft in enumerate(drafts):
+            socket.send(json.dumps({"type": "delta", "turn_id": "t_1", "revision": revision, "text": draft}))
+        origin = {"source": "cache", "reason": "cache_hit", "confidence": 0.9}
+        reply = {"text": text, "quotes": "", "citations": []} | origin
+        socket.send(json.dumps({"type": "reply", "turn_id": "t_1"} | reply))
+        socket.recv()
+
+    return behave
+
+
+def shown(tmp_path: Path, capsys: pytest.CaptureFixture[str], *drafts: str, text: str) -> str:
+    with edge(tmp_path, drafting(*drafts, text=text)) as port:
+        asyncio.run(talk(Place(f"https://localhost:{port}", "shop", tmp_path / "ca.crt", None)))
+    return capsys.readouterr().out.split("Hello!\n\n")[1]
+
+
+def test_what_was_shown_as_a_draft_is_not_said_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = shown(tmp_path, capsys, "I found nothing.", text="I found nothing.\nDid you mean this?")
+    assert told == "I found nothing.\nDid you mean this?\n   [cache: cache_hit, 0.90]\n\n"
+
+
+def test_a_reply_other_than_its_draft_is_said_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(tmp_path, capsys, "I think", text="It is 5.").startswith("I think\nIt is 5.\n")

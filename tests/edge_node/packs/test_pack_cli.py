@@ -36,13 +36,15 @@ def test_packs_come_and_go_while_the_edge_is_stopped_and_while_it_serves(config:
         assert f"from the pack {versions[0]}\n" in fine("pack", "rollback", "-c", config)
         assert "from its own folder\n" in fine("pack", "rollback", "-c", config)
         assert "nothing to go back from" in failing("pack", "rollback", "-c", config)
+        (tmp_path / "half.pack").write_bytes((tmp_path / "1.pack").read_bytes()[:-9])
+        assert f"— {tmp_path / 'half.pack'} —" in failing("pack", "install", tmp_path / "half.pack", "-c", config)
     assert versions[0] in fine("pack", "list", "-c", config)
 
 
 @pytest.mark.parametrize("content", [b"", b"no pack at all" * 99])
 def test_what_is_no_pack_is_refused_in_a_line(config: Path, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.pack").write_bytes(content)
-    assert "not a pack" in failing("pack", "install", tmp_path / "a.pack", "-c", config)
+    assert f"not a pack — {tmp_path / 'a.pack'} — " in failing("pack", "install", tmp_path / "a.pack", "-c", config)
     assert "no such file" in failing("pack", "install", tmp_path / "none.pack", "-c", config)
 
 

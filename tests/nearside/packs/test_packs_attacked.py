@@ -105,9 +105,10 @@ def test_the_right_members_laid_out_by_somebody_else_are_the_same_file(whole: by
         (b'"format": 1', b'"format": "1"', "not right"),
         (b'"format": 1', b'"format": 0', "not right"),
         (b'"facts": {', b'"facts": ' + b"[" * 100_000 + b"{", "cannot be read|not right"),
+        (b'"facts": {', rb'"facts": {"a": "\ud800", ', "not right"),
         (b"{", b"", "cannot be read"),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_a_manifest_that_means_harm_is_refused(whole: bytes, old: bytes, new: bytes, told: str) -> None:
     manifest = manifest_of(whole)
