@@ -11,12 +11,15 @@ from weakref import WeakKeyDictionary
 from cloud_core.engines import make_engine
 from cloud_core.knowledge import export as knowledge_export
 from cloud_core.knowledge.base import KnowledgeBase
-from cloud_core.knowledge.store import MIGRATIONS as KNOWLEDGE
+from cloud_core.knowledge.stores.base import Store
+from cloud_core.knowledge.stores.sqlite.schema import MIGRATIONS as KNOWLEDGE
+from cloud_core.knowledge.stores.sqlite.store import SqliteStore
 from cloud_core.settings import CoreSettings
-from cloud_core.tenants import KEY_OWNER, Tenant, Tenants
+from cloud_core.tenants import KEY_OWNER, Registry, Tenant, Tenants
 from cloud_core.turns import export as turns_export
 from cloud_core.turns.claims import MIGRATIONS as CLAIMS
 from nearside.encoder import TextEncoder
+from nearside.errors import NearsideError, SettingsError
 from nearside.http_server import serving
 from nearside.logs import configure_logging, failure, log_loop_errors, logger
 from nearside.notify import Notifier
@@ -25,6 +28,8 @@ from nearside.sealing import KeyRing
 from nearside.telemetry import Conditions, make_registry, operations_app
 
 if TYPE_CHECKING:
+    from cloud_core.database import Database
+    from cloud_core.tenants.postgres import PostgresTenants
     from cloud_core.turns.runner import Turns
 
 LOG = logger("app")
@@ -41,9 +46,52 @@ class Part(Protocol):
     async def stop(self) -> None: ...
 
 
-def open_tenants(settings: CoreSettings) -> Tenants:
-    """Raises StorageError where the node's key is gone: a fresh one would open nothing."""
-    return Tenants(settings.data, KeyRing(settings.node_key, KEY_OWNER), ROOMS)
+def open_tenants(settings: CoreSettings) -> Registry:
+    """Where core.toml says they are. Raises StorageError where the node's key is gone: a fresh one opens nothing."""
+    keys = KeyRing(settings.node_key, KEY_OWNER)
+    return open_postgres(settings, keys) if settings.database.url else Tenants(settings.data, keys, ROOMS)
+
+
+def open_postgres(settings: CoreSettings, keys: KeyRing) -> "PostgresTenants":
+    """Raises StorageError where the server is away, or its tables are not this program's and cannot be made so."""
+    tenants = postgres_tenants(settings, keys)
+    tenants.make_ready()
+    return tenants
+
+
+def postgres_tenants(settings: CoreSettings, keys: KeyRing) -> "PostgresTenants":
+    """Whose tables nobody has looked at yet."""
+    database, owner = open_database(settings)
+    from cloud_core.knowledge.stores.postgres import schema as knowledge
+    from cloud_core.tenants.postgres import PostgresTenants
+    from cloud_core.turns.claims_postgres import MIGRATIONS as claims
+
+    shared = {"turns": claims, "knowledge": knowledge.SHARED_MIGRATIONS}
+    own = {"knowledge": knowledge.MIGRATIONS}
+    return PostgresTenants(settings.data, keys, database, owner, shared=shared, own=own)
+
+
+def open_database(settings: CoreSettings) -> "tuple[Database, Database]":
+    """As who serves and as who owns the tables, which may be the same. Nothing is connected yet."""
+    try:
+        from cloud_core.database import Database, Login
+    except ModuleNotFoundError as error:
+        hint = 'install the extra "postgres"'
+        raise SettingsError(f"database.url needs {error.name}", where="core.toml", hint=hint) from None
+    given = settings.database
+    database = Database(Login.of(given.url, given.password_file), given.connections)
+    if not given.owner_url:
+        return database, database
+    return database, Database(Login.of(given.owner_url, given.owner_password_file), 2)
+
+
+def open_store(tenant: Tenant) -> Store:
+    """Where the tenant's data are."""
+    if tenant.database is None:
+        return SqliteStore(tenant.connect)
+    from cloud_core.knowledge.stores.postgres.store import PostgresStore
+
+    return PostgresStore(tenant.database)
 
 
 class Libraries:
@@ -55,7 +103,7 @@ class Libraries:
 
     def of(self, tenant: Tenant) -> KnowledgeBase:
         if tenant not in self._open:
-            self._open[tenant] = KnowledgeBase(tenant.connect(), self._encoder)
+            self._open[tenant] = KnowledgeBase(open_store(tenant), self._encoder)
         return self._open[tenant]
 
     def close(self, tenant: Tenant) -> None:
@@ -78,10 +126,10 @@ async def serve(settings: CoreSettings) -> None:
 
     log_loop_errors(asyncio.get_running_loop())
     stopping = _stop_signal()
-    conditions, registry = Conditions("engine", "https", "grpc"), make_registry("cloud-core")
+    conditions, registry = Conditions("engine", "store", "https", "grpc"), make_registry("cloud-core")
     notifier = Notifier.of_systemd()
     counters = metrics.TurnMetrics(registry)
-    tenants = open_tenants(settings)
+    tenants = await asyncio.to_thread(open_tenants, settings)
     async with AsyncExitStack() as parts:
         page, admin = operations_app(conditions, registry), settings.admin
         await parts.enter_async_context(serving(page, admin.host, admin.port, what="admin"))
@@ -99,16 +147,23 @@ async def serve(settings: CoreSettings) -> None:
         service = TurnService(turns, tenants.get, counters, bounds.max_in_flight, bounds.max_s)
         await _start(parts, rpc.RpcDoor(service, settings.grpc, DRAIN_S))
         conditions.report("grpc", True)
-        keeping, noticing = _keep_house(tenants, turns, bounds.keep_days), _notice_removals(tenants, turns, libraries)
+        keeping = _keep_house(tenants, turns, bounds.keep_days)
+        noticing = _notice_removals(tenants, turns, libraries, conditions)
         for work in (keeping, noticing, notifier.watch()):
             parts.callback(asyncio.create_task(work).cancel)
-        LOG.info("ready", name=settings.name, tenants=len(tenants.ids()))
-        notifier.ready(f"serves {len(tenants.ids())} companies with the engine {settings.engine.kind}")
+        conditions.report("store", True)
+        await _announce(settings, tenants, notifier)
         await stopping.wait()
         notifier.stopping()
         conditions.report("grpc", False, detail="stopping")
         LOG.info("stopping")
     LOG.info("stopped")
+
+
+async def _announce(settings: CoreSettings, tenants: Registry, notifier: Notifier) -> None:
+    companies = len(await asyncio.to_thread(tenants.ids))
+    LOG.info("ready", name=settings.name, tenants=companies)
+    notifier.ready(f"serves {companies} companies with the engine {settings.engine.kind}")
 
 
 async def _start(parts: AsyncExitStack, part: Part) -> None:
@@ -131,30 +186,37 @@ async def _start_nats(parts: AsyncExitStack, settings: CoreSettings, conditions:
         await _start(parts, Link(settings, report))
 
 
-async def _keep_house(tenants: Tenants, turns: "Turns", keep_days: float) -> None:
+async def _keep_house(tenants: Registry, turns: "Turns", keep_days: float) -> None:
     while True:
-        await _each_tenant(
-            tenants, lambda tenant: partial(turns.claims_of(tenant).sweep, keep_days), "housekeeping_failed"
-        )
+        try:
+            await _each_tenant(
+                tenants, lambda tenant: partial(turns.claims_of(tenant).sweep, keep_days), "housekeeping_failed"
+            )
+        except NearsideError as error:
+            LOG.error("housekeeping_failed", error=failure(error))
         await asyncio.sleep(HOUR_S)
 
 
-async def _each_tenant(tenants: Tenants, work: Callable[[Tenant], Callable[[], None]], complaint: str) -> None:
+async def _each_tenant(tenants: Registry, work: Callable[[Tenant], Callable[[], None]], complaint: str) -> None:
     """`work` hands out what is done to a tenant in a thread. One whose file does not open holds up no other."""
-    for tenant_id in tenants.ids():
+    for tenant_id in await asyncio.to_thread(tenants.ids):
         try:
-            await asyncio.to_thread(work(tenants.get(tenant_id)))
+            await asyncio.to_thread(work(await asyncio.to_thread(tenants.get, tenant_id)))
         except Exception as error:
             LOG.error(complaint, tenant_id=tenant_id, error=failure(error))
 
 
-async def _notice_removals(tenants: Tenants, turns: "Turns", libraries: Libraries) -> None:
-    """Of a tenant that was removed nothing stays open."""
+async def _notice_removals(tenants: Registry, turns: "Turns", libraries: Libraries, conditions: Conditions) -> None:
+    """Of a tenant that was removed nothing stays open; the store's state is one of the conditions."""
     while True:
-        for tenant in tenants.retired():
-            await asyncio.to_thread(turns.close, tenant)
-            await asyncio.to_thread(libraries.close, tenant)
-            LOG.info("tenant_closed", tenant_id=tenant.id)
+        try:
+            for tenant in await asyncio.to_thread(tenants.retired):
+                await asyncio.to_thread(turns.close, tenant)
+                await asyncio.to_thread(libraries.close, tenant)
+                LOG.info("tenant_closed", tenant_id=tenant.id)
+            conditions.report("store", True)
+        except NearsideError as error:
+            conditions.report("store", False, detail=failure(error))
         await asyncio.sleep(NOTICE_S)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from nearside.deadlines import LEAST_KEPT_DAYS
 from nearside.settings import LocatedPath, Section, load_settings, render_settings
@@ -47,6 +47,34 @@ class Nats(Section):
     key: LocatedPath = Path("certs/nats.key")
 
 
+def _without_password(url: str) -> str:
+    user, at, _ = url.partition("://")[2].rpartition("@")
+    if (at and ":" in user) or "password=" in url:
+        raise ValueError("has a password in it: put it into a file and name that in password_file")
+    return url
+
+
+PostgresUrl = Annotated[str, AfterValidator(_without_password)]
+
+
+class Database(Section):
+    url: PostgresUrl = Field(
+        "",
+        description="Empty: SQLite files below `data`. Several cores share one PostgreSQL with pgvector, e.g.\n"
+        '"postgresql://nearside@db.example.com/nearside". Without a password.',
+    )
+    password_file: LocatedPath | None = Field(
+        None, description="A 0600 file with the password; without one, PGPASSFILE and ~/.pgpass are looked at."
+    )
+    owner_url: PostgresUrl = Field(
+        "",
+        description="Who owns the tables, where that is another login. Only commands that make or remove companies\n"
+        "and tables need it.",
+    )
+    owner_password_file: LocatedPath | None = None
+    connections: int = Field(10, ge=2, le=500, description="At most so many at a time, for each core.")
+
+
 class EngineSettings(Section):
     kind: str = Field("extractive", description='"extractive" quotes the documents and needs no language model.')
     options: Mapping[str, Any] = Field(default_factory=dict, description="What this kind of engine understands.")
@@ -81,6 +109,7 @@ class CoreSettings(Section):
     grpc: Grpc = Field(Grpc(), description="Turns from the edges (mutual TLS 1.3).")
     admin: Admin = Field(Admin(), description="Health and metrics, plain HTTP.")
     nats: Nats = Field(Nats(), description="The message broker between edges and core (mutual TLS 1.3).")
+    database: Database = Field(Database(), description="Where companies, turns and knowledge are kept.")
     engine: EngineSettings = Field(EngineSettings(), description="Who writes the answers.")
     turns: TurnSettings = Field(TurnSettings(), description="Bounds of the work on turns.")
     log: Log = Field(Log(), description="JSON lines on standard error; never a customer's words.")

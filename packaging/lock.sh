@@ -13,6 +13,6 @@ compile() {
   "$place/bin/uv" pip compile pyproject.toml --quiet --python-version 3.11 --universal --generate-hashes --no-annotate --no-header \
     --no-emit-index-url --no-emit-find-links "${flags[@]}" "$@"
 }
-compile --extra edge --extra cloud --extra source -o requirements/run.txt
-compile --extra edge --extra cloud --extra source --extra dev --extra llama --extra compile -c requirements/run.txt -o requirements/dev.txt
+compile --extra edge --extra cloud --extra postgres --extra source -o requirements/run.txt
+compile --extra edge --extra cloud --extra postgres --extra source --extra dev --extra llama --extra compile -c requirements/run.txt -o requirements/dev.txt
 printf 'requirements/run.txt %d packages, requirements/dev.txt %d\n' "$(grep -c == requirements/run.txt)" "$(grep -c == requirements/dev.txt)"

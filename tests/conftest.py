@@ -1,10 +1,14 @@
 from collections.abc import Iterator
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from tests import planted, servers
+
+if TYPE_CHECKING:
+    from tests.postgres import Database, PostgresServer
 
 CATEGORIES = {"unit", "server", "deploy", "live"}
 
@@ -52,3 +56,18 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.Demo]:
     """The demo company, started once for all tests that only talk to it; whoever kills parts of it starts its own."""
     with servers.demo(tmp_path_factory.mktemp("demo")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator["PostgresServer"]:
+    """One PostgreSQL for all tests that only talk to it; whoever kills it starts its own."""
+    from tests import postgres
+
+    with postgres.postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(postgres_server: "PostgresServer") -> "Database":
+    """An empty database of its own."""
+    return postgres_server.make_database()

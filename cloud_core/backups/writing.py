@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cloud_core.app import ROOMS, open_tenants
+from cloud_core.app import ROOMS
 from cloud_core.backups import layout
 from cloud_core.settings import CoreSettings
-from cloud_core.tenants import FILE, MIGRATIONS, Tenant, TenantUnknown
+from cloud_core.tenants import FILE, KEY_OWNER, MIGRATIONS, Tenant, Tenants, TenantUnknown
 from nearside.archive import About, ArchiveWriter, whole_file
 from nearside.errors import NearsideError, StorageError
 from nearside.ownership import FolderInUse, sole_owner
-from nearside.sealing import RecoveryPublic, recovery_file
+from nearside.sealing import KeyRing, RecoveryPublic, recovery_file
 
 STAGE = ".backup-"
 COUNTS: Mapping[str, str] = {
-    "documents": "SELECT count(*) FROM documents",
-    "passages": "SELECT count(*) FROM passages",
+    "documents": "SELECT count(*) FROM spans WHERE until IS NULL",
+    "passages": "SELECT count(*) FROM passages JOIN spans USING (revision) WHERE until IS NULL",
     "turns": "SELECT count(*) FROM turn_claims",
 }
 BROKER = "nothing of data/nats: it holds no turn that its edge does not hold too"
@@ -88,7 +88,7 @@ class _Making:
         self.archive.add_bytes(layout.SETTINGS, layout.settings_text(text, self.settings).encode())
         self.archive.add_bytes(layout.RECOVERY, public.to_bytes())
         self._add_certificates()
-        counted = self._add_tenants(progress)
+        counted = self._add_tenants(progress) if not self.settings.database.url else self._leave_out_tenants()
         self.left_out += [f"{name}: set in the environment" for name in sorted(os.environ) if layout.is_override(name)]
         facts = {"tenants": counted, "missing": self.missing, "left_out": self.left_out, "broker": BROKER}
         manifest = self.archive.finish(facts)
@@ -102,7 +102,7 @@ class _Making:
                 self.left_out.append(f"{file}: {'it cannot be read' if file.exists() else 'no such file'}")
 
     def _add_tenants(self, progress: Progress | None) -> dict[str, dict[str, int]]:
-        tenants = open_tenants(self.settings)
+        tenants = Tenants(self.settings.data, KeyRing(self.settings.node_key, KEY_OWNER), ROOMS)
         ids, counted, copied = tenants.ids(), dict[str, dict[str, int]](), list[Tenant]()
         for number, tenant_id in enumerate(ids, start=1):
             try:
@@ -123,6 +123,16 @@ class _Making:
             self.archive.add_bytes(f"{layout.tenant_of(tenant_id)}/tenant.key", key)
         self.archive.add_bytes(layout.NODE_KEY, node_key.hex().encode())
         return counted
+
+    def _leave_out_tenants(self) -> dict[str, dict[str, int]]:
+        """The node's key is in it: without that, a dump of the database opens nowhere."""
+        self.left_out.append("companies, turns and knowledge: they are in PostgreSQL, which pg_dump copies")
+        for file in (self.settings.database.password_file, self.settings.database.owner_password_file):
+            if file is not None:
+                self.left_out.append(f"{file}: the database's password")
+        node_key = KeyRing(self.settings.node_key, KEY_OWNER).node_key
+        self.archive.add_bytes(layout.NODE_KEY, node_key.hex().encode())
+        return {}
 
     def _add_file(self, tenant: Tenant) -> dict[str, int]:
         copy = self.stage / f"{tenant.id}.db"

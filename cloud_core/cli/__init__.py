@@ -2,7 +2,22 @@
 
 from typing import NoReturn
 
-from cloud_core.cli import backup, check, edge, evaluate, init, kb, keys, pack, restore, serve, status, tenant
+from cloud_core.cli import (
+    backup,
+    check,
+    database,
+    edge,
+    evaluate,
+    init,
+    kb,
+    keys,
+    migrate,
+    pack,
+    restore,
+    serve,
+    status,
+    tenant,
+)
 from cloud_core.cli.config import FILE
 from nearside import __version__, terminal
 
@@ -15,11 +30,13 @@ status.add_to(app)
 backup.add_to(app)
 restore.add_to(app)
 app.add_typer(tenant.group, name="tenant")
+migrate.add_to(kb.group)
 app.add_typer(kb.group, name="kb")
 app.add_typer(pack.group, name="pack")
 app.add_typer(edge.group, name="edge")
 app.add_typer(evaluate.group, name="evaluate")
 app.add_typer(keys.group, name="keys")
+app.add_typer(database.group, name="database")
 
 
 def main() -> NoReturn:

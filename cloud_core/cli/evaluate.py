@@ -8,6 +8,7 @@ import typer
 
 from cloud_core.cli.progress import Advance, progress
 from nearside import terminal
+from nearside.errors import SettingsError
 from nearside.terminal import AsJson
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from cloud_core.tuning.evaluation import Answered, Question
     from nearside.nearest import Example
 
-group = terminal.make_group("How well questions are understood, measured on questions that were not trained.")
+group = terminal.make_group("How well questions are understood and answers found, measured on questions of yours.")
 Plot = Annotated[Path | None, typer.Option("--plot", metavar="DIR", help="Write pictures into this folder, as PNG.")]
 
 TRAINING_THREADS = 2
@@ -35,6 +36,12 @@ MEANINGS = {
     "ece": "what confidence and truth differ by",
     "stage_share.one": "answered by the n-grams alone",
     "stage_share.two": "answered with the text encoder",
+    "questions": "asked",
+    "hit": "a right document is among the first so many",
+    "recall": "of the right documents, among the first so many",
+    "ndcg10": "right documents among the first ten, earlier ones counting more",
+    "passages": "searched",
+    "passages_per_s": "read and indexed a second",
     "ms_p50": "ms a question, half of them",
     "ms_p99": "ms a question, 99 % of them",
     "model_bytes": "bytes of the model",
@@ -51,6 +58,7 @@ def intents(
     from cloud_core.tuning.evaluation import figures
     from cloud_core.tuning.reading import read_examples, read_questions
 
+    _make_folder(plot)
     examples = [example for path in train for example in read_examples(path)]
     questions = read_questions(test, {example.label for example in examples})
     trained, answered = _train_and_ask(examples, questions, quiet=as_json)
@@ -71,6 +79,7 @@ def faq(
     from cloud_core.tuning.reading import read_questions
     from nearside.content import FAQ, load_tenant_content
 
+    _make_folder(plot)
     examples = load_tenant_content(content).examples()
     if test is None:
         trained = _train(examples, quiet=as_json)
@@ -80,6 +89,46 @@ def faq(
         questions = read_questions(test, labels, "id", FAQ)
         trained, answered = _train_and_ask(examples, questions, quiet=as_json)
     _show(faq_figures(answered, trained.size), answered, plot, as_json=as_json)
+
+
+@group.command("retrieval", help="Search a folder of documents, and count how often the right ones are found.")
+def retrieval(
+    docs: Annotated[Path, typer.Option("--docs", metavar="DIR", help="A document's id is its name without ending.")],
+    queries: Annotated[
+        Path,
+        typer.Option("--queries", metavar="FILE", help='JSON lines {"query","relevant":[ids],"history"?:[texts]}.'),
+    ],
+    plot: Plot = None,
+    as_json: AsJson = False,
+) -> None:
+    from cloud_core.knowledge import evaluation
+    from nearside.encoder import TextEncoder
+
+    _make_folder(plot)
+    questions, encoder = evaluation.read_questions(queries), TextEncoder(threads=TRAINING_THREADS)
+    with progress(quiet=as_json) as advance:
+        snapshot, passages_per_s = evaluation.read_folder(docs, encoder, advance)
+        answered = []
+        for one in evaluation.ask(snapshot, encoder, questions):
+            answered.append(one)
+            if advance:
+                advance("asking", len(answered), len(questions))
+    _print(evaluation.figures(answered, len(snapshot.catalogue), passages_per_s), as_json=as_json)
+    if plot is not None:
+        from cloud_core.knowledge.plots import draw
+
+        for path in draw(answered, plot):
+            typer.echo(path, err=True)
+
+
+def _make_folder(plot: Path | None) -> None:
+    """Before minutes of training. Raises SettingsError and OSError."""
+    if plot is None:
+        return
+    try:
+        plot.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise SettingsError("not a folder", where=str(plot), hint="--plot names the folder for the pictures") from None
 
 
 def _train_and_ask(
@@ -109,10 +158,7 @@ def _counting(advance: Advance | None, total: int) -> Callable[[int], None]:
 
 
 def _show(figures: Mapping[str, Any], answered: "Answered", plot: Path | None, *, as_json: bool) -> None:
-    if as_json:
-        terminal.show_json(figures)
-    else:
-        terminal.show_rows(_rows(figures), {"figure": "", "value": "", "meaning": ""}, as_json=False, empty="")
+    _print(figures, as_json=as_json)
     if plot is not None:
         from cloud_core.tuning.plots import draw
 
@@ -120,11 +166,23 @@ def _show(figures: Mapping[str, Any], answered: "Answered", plot: Path | None, *
             typer.echo(path, err=True)
 
 
+def _print(figures: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        terminal.show_json(figures)
+    else:
+        terminal.show_rows(_rows(figures), {"figure": "", "value": "", "meaning": ""}, as_json=False, empty="")
+
+
 def _rows(figures: Mapping[str, Any]) -> list[dict[str, str]]:
     flat: dict[str, Any] = {}
     for name, value in figures.items():
         flat |= {f"{name}.{part}": share for part, share in value.items()} if isinstance(value, dict) else {name: value}
-    return [{"figure": name, "value": _written(value), "meaning": MEANINGS[name]} for name, value in flat.items()]
+    return [{"figure": name, "value": _written(value), "meaning": _meaning(name)} for name, value in flat.items()]
+
+
+def _meaning(name: str) -> str:
+    """A figure may come in parts that mean the same."""
+    return MEANINGS.get(name) or MEANINGS[name.split(".")[0]]
 
 
 def _written(value: float | None) -> str:

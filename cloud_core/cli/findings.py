@@ -7,6 +7,7 @@ from cryptography import x509
 
 from cloud_core import settings as core_settings
 from cloud_core.app import open_tenants
+from cloud_core.cli import database
 from cloud_core.cli.config import FILE
 from cloud_core.engines import make_engine
 from cloud_core.fleet.nats import find_program
@@ -34,7 +35,10 @@ def look(path: Path) -> Iterator[Finding]:
     yield from _broker(settings)
     yield from _engine(settings)
     yield from findings.of_data_folder(settings.data, INIT)
-    yield from _tenants(settings)
+    on_database = list(database.look(settings))
+    yield from on_database
+    if not any(finding.severity == "error" for finding in on_database):
+        yield from _tenants(settings)
 
 
 def _certificates(settings: CoreSettings) -> Iterator[Finding]:

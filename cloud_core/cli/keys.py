@@ -12,7 +12,7 @@ from nearside.recovering import KeyFile, renew, verify
 from nearside.terminal import AsJson
 
 if TYPE_CHECKING:
-    from cloud_core.tenants import Tenants
+    from cloud_core.tenants import Registry
 
 group = terminal.make_group("The keys of this core and its companies.")
 
@@ -47,6 +47,9 @@ def rotate(
     from cloud_core.app import open_tenants
 
     settings = load(config)
+    if settings.database.url and not node_only:
+        hint = "exchange the node's key alone with --node-only"
+        raise NearsideError("companies' keys on PostgreSQL are not exchanged", where="database.url", hint=hint)
     tenants = open_tenants(settings)
     if node_only:
         _tell(tenants.rotate_node_key(), [], as_json=as_json)
@@ -59,7 +62,7 @@ def rotate(
         raise NearsideError("the core serves, its files are in use", where=str(settings.data), hint=hint) from None
 
 
-def _rekeyed(tenants: "Tenants") -> list[str]:
+def _rekeyed(tenants: "Registry") -> list[str]:
     ids = tenants.ids()
     for number, tenant_id in enumerate(ids, start=1):
         tenants.rekey(tenant_id)

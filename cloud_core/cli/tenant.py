@@ -77,12 +77,14 @@ def export(
 
     Nothing in it is encrypted. Its manifest.json explains every file and field.
     """
-    from cloud_core.app import EXPORTED, open_tenants
+    from cloud_core.app import EXPORTED, ROOMS, open_tenants
+    from cloud_core.backups.fetching import in_a_file
     from cloud_core.tenants.export import export as write
 
-    tenant = open_tenants(load(config)).get(tenant_id)
-    with progress(quiet=as_json) as advance:
-        written = write(tenant, EXPORTED, file, force=force, progress=advance)
+    settings = load(config)
+    tenant = open_tenants(settings).get(tenant_id)
+    with progress(quiet=as_json) as advance, in_a_file(tenant, ROOMS, settings.data) as readable:
+        written = write(readable, EXPORTED, file, force=force, progress=advance)
     rows = [{"path": entry.path, "rows": entry.rows, "size": entry.size, "sha256": entry.sha256} for entry in written]
     columns = {"path": "File", "rows": "Rows", "size": "Bytes"}
     terminal.show_rows(rows, columns, as_json=as_json, empty="")

@@ -1,6 +1,7 @@
 """A document as the readers hand it over, and what is said about each file afterwards."""
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
@@ -14,13 +15,15 @@ class Kind(StrEnum):
     PARAGRAPH = "paragraph"
     ITEM = "item"
     ROW = "row"
+    RECORD = "record"
 
 
 class Block(BaseModel):
-    """`text` is the document's own, white space folded. `level`: of a heading, from 1.
+    """`text` is the document's own, white space folded.
 
+    `level`: of a heading, from 1; a heading without text ends the section before it.
     `group` parts neighbouring lists and tables from each other. A row's cells are parted by tabs; `header` marks
-    the row that names the columns.
+    the row that names the columns. A record is a row of a sheet, a line `column: value` for each of its cells.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,14 +35,22 @@ class Block(BaseModel):
     header: bool = False
 
 
+QUESTION_LEVEL = 7
+"""Of a question that heads its answer: below every heading that a format knows."""
+
+
 class Document(BaseModel):
-    """`remarks` say what the reader had to leave out."""
+    """`remarks` say what the reader had to leave out. Valid from and until: the first and the last day."""
 
     model_config = ConfigDict(frozen=True)
 
     title: str = ""
     lang: Lang | None = None
     uri: str = ""
+    tags: tuple[str, ...] = ()
+    audience: str = ""
+    valid_from: date | None = None
+    valid_until: date | None = None
     blocks: tuple[Block, ...] = ()
     remarks: tuple[str, ...] = ()
 
@@ -49,6 +60,7 @@ class Status(StrEnum):
     UPDATED = "updated"
     UNCHANGED = "unchanged"
     SKIPPED = "skipped"
+    REMOVED = "removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +72,6 @@ class Report:
     passages: int = 0
     reason: str = ""
     remarks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentInfo:
-    document_id: str
-    title: str
-    uri: str
-    lang: Lang
-    passages: int
-    added_at: str
 
 
 class Unreadable(NearsideError):

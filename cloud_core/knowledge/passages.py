@@ -1,4 +1,4 @@
-"""Documents cut into passages along their headings, lists and tables."""
+"""Documents cut into passages along their headings, questions, lists and tables."""
 
 import hashlib
 import re
@@ -8,9 +8,10 @@ from itertools import groupby
 
 from cloud_core.knowledge.documents import Block, Document, Kind
 from cloud_core.knowledge.folding import CJK
+from cloud_core.knowledge.questions import headed
 from cloud_core.knowledge.sentences import sentences
 
-REVISION = 1  # raise it when the same file would be cut differently: unchanged files are then read again
+REVISION = 2  # raise it when the same file would be cut differently: unchanged files are then read again
 TARGET = 160.0
 LONGEST_LIST = 260.0
 _LONGEST_ITEM = 45.0
@@ -55,13 +56,15 @@ def size(text: str) -> float:
 def _sections(document: Document) -> Iterator[tuple[str, list[Block]]]:
     path: dict[int, str] = {}
     blocks: list[Block] = []
-    for block in document.blocks:
+    for block in headed(document.blocks):
         if block.kind is not Kind.HEADING:
             blocks.append(block)
             continue
         yield _heading(path, document.title), blocks
         blocks = []
-        path = {level: text for level, text in path.items() if level < block.level} | {block.level: block.text}
+        path = {level: text for level, text in path.items() if level < block.level}
+        if block.text:
+            path[block.level] = block.text
     yield _heading(path, document.title), blocks
 
 
@@ -107,12 +110,29 @@ def _groups(blocks: Sequence[Block]) -> Iterator[_Group]:
             if lines and not is_lead:
                 yield _Group(lines)
             continue
+        if kind is Kind.RECORD:
+            yield from _records(lead, members)
+            lead = ()
+            continue
         lines = tuple(line for block in members for line in _lines(block))
         head = lines[:1] if kind is Kind.ROW and members[0].header else ()
         yield _Group(lead + lines, lead[-1:] + head, whole=True)
         lead = ()
     if lead:
         yield _Group(lead)
+
+
+def _records(lead: tuple[str, ...], records: Sequence[Block]) -> Iterator[_Group]:
+    """Each stays in one passage: short ones as a line, of long ones each part repeats the first line, their name."""
+    for block in records:
+        said = block.text.split("\n")
+        joint = "；" if _CHINESE.search(said[0]) else "; "
+        if size(block.text) <= _LONGEST_ITEM:
+            yield _Group((*lead, joint.join(said)), whole=True)
+        else:
+            lines = tuple(line for cell in said for line in _sentence_lines(cell))
+            yield _Group((*lead, *lines), lines[:1], whole=True)
+        lead = ()
 
 
 def _lines(block: Block) -> list[str]:

@@ -7,7 +7,7 @@ from math import log
 from typing import NamedTuple
 
 from cloud_core.knowledge.everyday import EVERYDAY
-from cloud_core.knowledge.synonyms import variants_of
+from cloud_core.knowledge.synonyms import NONE, Synonyms
 from cloud_core.messages import HistoryItem, Role
 from nearside.following import is_follow_up, telling_words
 from nearside.lexical import has_cjk, search_terms
@@ -15,7 +15,6 @@ from nearside.lexical import has_cjk, search_terms
 CARRIED_WEIGHT = 0.4
 EVERYDAY_WEIGHT = 0.4
 LOOSE_NUMBER_WEIGHT = 1.0
-_LEAST_TERMS, _MOST_TERMS, _MOST_SCORED = 2, 24, 4_000
 _ORDINARY = 10
 _TURNS_CARRIED = 2
 _MOST_CARRIED = 6
@@ -53,9 +52,14 @@ def understand(text: str, history: Sequence[HistoryItem] = ()) -> Query:
     return Query(text, words, search, carried_words, tuple(term for term in carried if term not in search))
 
 
-def weigh(query: Query, passages: int, frequencies: Mapping[str, int]) -> list[Term]:
-    own = (_term(word, passages, frequencies, 1.0) for word in query.words)
-    carried = (_term(word, passages, frequencies, CARRIED_WEIGHT) for word in query.carried_words)
+def weigh(query: Query, passages: int, frequencies: Mapping[str, int], synonyms: Synonyms = NONE) -> list[Term]:
+    def term(word: str, share: float) -> Term:
+        known = next((form for form in forms_of(word) if frequencies.get(form)), word)
+        weight = _weight(known, passages, frequencies)
+        return Term(known, weight * share, synonyms.variants_of(known))
+
+    own = (term(word, 1.0) for word in query.words)
+    carried = (term(word, CARRIED_WEIGHT) for word in query.carried_words)
     return list({term.text: term for term in (*carried, *own)}.values())
 
 
@@ -67,29 +71,14 @@ def forms_of(word: str) -> list[str]:
     return forms
 
 
-def _term(word: str, passages: int, frequencies: Mapping[str, int], share: float) -> Term:
-    word = next((form for form in forms_of(word) if frequencies.get(form)), word)
+def _weight(word: str, passages: int, frequencies: Mapping[str, int]) -> float:
     weight = idf(passages, frequencies.get(word, 0))
     if word in EVERYDAY:
-        weight *= EVERYDAY_WEIGHT
-    elif word[0].isdigit() and word not in frequencies:
-        weight = LOOSE_NUMBER_WEIGHT
-    return Term(word, weight * share, variants_of(word))
+        return weight * EVERYDAY_WEIGHT
+    return LOOSE_NUMBER_WEIGHT if word[0].isdigit() and word not in frequencies else weight
 
 
 def idf(passages: int, frequency: int) -> float:
     """A few passages tell little about how rare a word is: they weigh as a part of a collection of ordinary size."""
     passages = max(passages, _ORDINARY)
     return log(1 + (passages - frequency + 0.5) / (frequency + 0.5))
-
-
-def rarest(terms: Sequence[str], frequencies: Mapping[str, int]) -> list[str]:
-    """Rarest first, until the passages to be scored are many: what stands everywhere costs most and tells least."""
-    chosen: list[str] = []
-    passages = 0
-    for frequency, term in sorted((frequencies[term], term) for term in terms if frequencies.get(term)):
-        if len(chosen) >= _LEAST_TERMS and passages + frequency > _MOST_SCORED or len(chosen) == _MOST_TERMS:
-            break
-        chosen.append(term)
-        passages += frequency
-    return chosen

@@ -1,33 +1,31 @@
-"""Two ranked lists become one."""
+"""What a list's scores are worth, and which results say the same."""
 
-from collections.abc import Sequence
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+import numpy as np
+
+from cloud_core.knowledge.index.snapshot import Catalogue
 from cloud_core.messages import Passage
-from nearside.lexical import char_ngrams, normalise
 
 DENSE_WEIGHT = 0.8
 OTHER_LANGUAGE = 0.5
 _LEAST_COSINE = 0.15
-_ALIKE = 0.9
-
-
-def fuse(lexical: Sequence[tuple[int, float]], dense: Sequence[tuple[int, float]]) -> dict[int, float]:
-    """Scores by passage number: bm25 relative to the best, plus cosine above what unrelated texts have."""
-    best = max((score for _, score in lexical), default=1.0) or 1.0
-    fused = {number: score / best for number, score in lexical}
-    for number, cosine in dense:
-        gain = max(cosine - _LEAST_COSINE, 0.0) / (1.0 - _LEAST_COSINE)
-        fused[number] = fused.get(number, 0.0) + DENSE_WEIGHT * gain
-    return fused
+_ALIKE = 0.85
+_STRETCH = 4
+_NEITHER = re.compile(r"[\W_]+")
+_DIGITS = re.compile(r"\d+")
 
 
 def without_duplicates(passages: Sequence[Passage], limit: int) -> list[Passage]:
     """The first of passages that say the same with the same numbers."""
     kept: list[Passage] = []
-    shapes: list[tuple[frozenset[str], str]] = []
+    shapes: list[_Shape] = []
     for passage in passages:
-        shape = frozenset(char_ngrams(passage.text, (2, 4))), _digits(passage.text)
-        if any(_alike(shape, other) for other in shapes):
+        shape = _Shape.of(passage.text)
+        if any(shape.is_like(other) for other in shapes):
             continue
         kept.append(passage)
         shapes.append(shape)
@@ -36,12 +34,31 @@ def without_duplicates(passages: Sequence[Passage], limit: int) -> list[Passage]
     return kept
 
 
-def _digits(text: str) -> str:
-    return "".join(character for character in normalise(text) if character.isdigit())
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """A text's stretches of four characters, without what is neither letter nor digit, and its digits."""
+
+    stretches: frozenset[str]
+    digits: str
+
+    @classmethod
+    def of(cls, text: str) -> "_Shape":
+        plain = _NEITHER.sub("", unicodedata.normalize("NFKC", text).casefold())
+        stretches = frozenset(plain[at : at + _STRETCH] for at in range(max(len(plain) - _STRETCH + 1, 1)))
+        return cls(stretches, "".join(_DIGITS.findall(plain)))
+
+    def is_like(self, other: "_Shape") -> bool:
+        if self.digits != other.digits:
+            return False
+        fewer, more = sorted((len(self.stretches), len(other.stretches)))
+        if fewer < _ALIKE * more:
+            return False
+        return len(self.stretches & other.stretches) >= _ALIKE * len(self.stretches | other.stretches)
 
 
-def _alike(one: tuple[frozenset[str], str], other: tuple[frozenset[str], str]) -> bool:
-    if one[1] != other[1]:
-        return False
-    union = len(one[0] | other[0])
-    return not union or len(one[0] & other[0]) / union >= _ALIKE
+def gains(catalogue: Catalogue, dense: Sequence[tuple[int, float]]) -> Iterator[tuple[int, float]]:
+    """(row, what its cosine is worth): what unrelated texts have is worth nothing."""
+    rows = catalogue.rows(np.array([number for number, _ in dense], dtype=np.int64))
+    for row, (_, cosine) in zip(rows, dense, strict=True):
+        if row >= 0:
+            yield int(row), DENSE_WEIGHT * max(cosine - _LEAST_COSINE, 0.0) / (1.0 - _LEAST_COSINE)

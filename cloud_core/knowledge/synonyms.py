@@ -1,8 +1,16 @@
-"""Everyday words of customer service that mean the same: what a question says, and what a document may say."""
+"""Words that mean the same: everyday ones of customer service, and those that a tenant adds."""
 
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 
-from nearside.lexical import stem
+from nearside.errors import ContentError
+from nearside.lexical import content_words, stem, words
+
+NAME = "synonyms"
+"""Under it, a snapshot has the tenant's own."""
+_COMMAS = re.compile("[,，、;；\t]")
 
 _GROUPS = """
 cost price fee charge rate expensive cheap
@@ -111,6 +119,44 @@ end finish expire expiry
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Synonyms:
+    """Words by what means the same, as `nearside.lexical` compares them; a phrase is one with spaces."""
+
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def variants_of(self, word: str) -> tuple[str, ...]:
+        """`word` is one, lower-case and, if English, stemmed."""
+        own = self.groups.get(word, ())
+        return tuple(dict.fromkeys((*own, *variants_of(word)))) if own else variants_of(word)
+
+    def phrases_in(self, text: str) -> Iterator[str]:
+        """What a phrase of the text may be called instead."""
+        folded = f" {_compared(text)} "
+        for member, others in self.groups.items():
+            if " " in member and f" {member} " in folded:
+                yield from others
+
+
+NONE = Synonyms()
+
+
+def read(text: str, where: str = "") -> Synonyms:
+    """A tenant's own: a group per line, its words or phrases parted by commas; `#` starts a remark.
+
+    Raises ContentError with the line.
+    """
+    groups: dict[str, dict[str, None]] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        members = [_compared(part) for part in _COMMAS.split(line.split("#")[0]) if part.strip()]
+        if len(members) == 1 or not all(members):
+            hint = "write two or more words with commas between them"
+            raise ContentError("not a group of synonyms", where=f"{where}:{number}", hint=hint)
+        for member in members:
+            groups.setdefault(member, {}).update(dict.fromkeys(other for other in members if other != member))
+    return Synonyms({member: tuple(others) for member, others in groups.items()})
+
+
 @cache
 def _groups() -> dict[str, tuple[str, ...]]:
     members: dict[str, dict[str, None]] = {}
@@ -124,3 +170,7 @@ def _groups() -> dict[str, tuple[str, ...]]:
 def variants_of(word: str) -> tuple[str, ...]:
     """`word` as `nearside.lexical` compares it: lower-case, English ones stemmed."""
     return _groups().get(word, ())
+
+
+def _compared(text: str) -> str:
+    return " ".join(content_words(text) or words(text))

@@ -29,7 +29,7 @@ ForgetContext = grpc.aio.ServicerContext[turn_pb2.ForgetRequest, turn_pb2.Forget
 
 
 class TurnService(turn_pb2_grpc.TurnServiceServicer):
-    """`find` hands out a tenant by id, or raises TenantUnknown."""
+    """`find` hands out a tenant by id, or raises TenantUnknown; it may block."""
 
     def __init__(
         self, turns: Turns, find: Callable[[str], Tenant], metrics: TurnMetrics, max_in_flight: int, max_s: float
@@ -52,7 +52,7 @@ class TurnService(turn_pb2_grpc.TurnServiceServicer):
 
     async def Forget(self, request: turn_pb2.ForgetRequest, context: ForgetContext) -> turn_pb2.ForgetResponse:
         try:
-            tenant = self._admitted(request.tenant_id, context)
+            tenant = await self._admitted(request.tenant_id, context)
             erased = await self._turns.forget(tenant, wire.read_forgotten(request))
         except Exception as error:  # as above
             await abort(context, _told(error, "forget"))
@@ -61,7 +61,7 @@ class TurnService(turn_pb2_grpc.TurnServiceServicer):
 
     async def _converse(self, requests: Requests, context: Context, began: float) -> str:
         first = await _first(requests)
-        tenant = self._admitted(first.tenant_id, context)
+        tenant = await self._admitted(first.tenant_id, context)
         question = wire.read_question(first)
         deadline_at = began + wire.time_left_s(first.start, self._max_s)
         with self._place():
@@ -93,7 +93,7 @@ class TurnService(turn_pb2_grpc.TurnServiceServicer):
                     outcome = event.outcome.value
         return outcome
 
-    def _admitted(self, tenant_id: str, context: grpc.aio.ServicerContext[Any, Any]) -> Tenant:
+    async def _admitted(self, tenant_id: str, context: grpc.aio.ServicerContext[Any, Any]) -> Tenant:
         """The certificate says which edge this is and whom it serves; the request must agree."""
         uris = context.auth_context().get(URI_NAMES, [])
         peer = peer_of(uri.decode(errors="replace") for uri in uris)
@@ -102,7 +102,7 @@ class TurnService(turn_pb2_grpc.TurnServiceServicer):
         if tenant_id not in peer.tenants:
             raise denied("TENANT_NOT_ALLOWED", "the certificate does not name this tenant")
         try:
-            return self._find(tenant_id)
+            return await asyncio.to_thread(self._find, tenant_id)
         except TenantUnknown:
             raise denied("TENANT_UNKNOWN", "this core does not serve that tenant") from None
 

@@ -2,11 +2,13 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import sqlite_utils
 
@@ -15,6 +17,9 @@ from nearside.database import Connection, Migration, copy_database, migrate, ope
 from nearside.errors import NearsideError, StorageError
 from nearside.ids import is_name
 from nearside.sealing import TENANT_KEY, KeyRing, sync_folder
+
+if TYPE_CHECKING:
+    from cloud_core.database import TenantDatabase
 
 FILE = "core.db"
 KEY_OWNER = "core"
@@ -34,13 +39,17 @@ MIGRATIONS: Sequence[Migration] = (m001_tenant,)
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Tenant:
-    """Only `Tenants` makes these. The same tenant is the same object while it exists."""
+    """Only a `Registry` makes these. The same tenant is the same object while it exists.
+
+    `database`: its part of the PostgreSQL; None where it has a file.
+    """
 
     id: str
     name: str
     created_at: str
     folder: Path
     _key: bytes = field(repr=False)
+    database: "TenantDatabase | None" = field(default=None, repr=False)
 
     def connect(self, *, read_only: bool = False) -> Connection:
         """A new connection to the tenant's `core.db`, for one thread at a time. Raises TenantUnknown once removed."""
@@ -51,6 +60,8 @@ class Tenant:
         return copy_database(self._file(), self._key, target, counts)
 
     def _file(self) -> Path:
+        if self.database is not None:
+            raise StorageError(f"{self.id} has no file, this core is on PostgreSQL", where=self.database.where)
         if not (self.folder / FILE).exists():
             raise TenantUnknown(f"no tenant {self.id!r}")
         return self.folder / FILE
@@ -60,23 +71,58 @@ class Tenant:
         return (self.id, self.name, self.created_at, self._key) == (other.id, other.name, other.created_at, other._key)
 
 
+class Registry(Protocol):
+    """Which companies there are. What another program adds or removes is seen at once. Every method may block."""
+
+    def add(self, tenant_id: str, name: str) -> Tenant:
+        """Raises NearsideError where the id is malformed or taken."""
+
+    def get(self, tenant_id: str) -> Tenant:
+        """Raises TenantUnknown."""
+
+    def remove(self, tenant_id: str) -> None:
+        """Destroy the tenant's key, and with it the data; then the rest. Raises TenantUnknown."""
+
+    def folder_of(self, tenant_id: str) -> Path:
+        """For files of its that this machine keeps. Raises TenantUnknown."""
+
+    def rotate_node_key(self) -> int:
+        """Put every tenant's key under a new node key; how many. Those who serve read the keys anew."""
+
+    def rekey(self, tenant_id: str) -> None:
+        """Put the tenant's data under a new key."""
+
+    def retired(self) -> list[Tenant]:
+        """Tenants handed out by `get` that have been removed or replaced since, each once."""
+
+    def keyless(self) -> list[str]:
+        """What is left of tenants that were removed half way, or whose key was lost."""
+
+    def ids(self) -> list[str]:
+        """In order; also of tenants that do not open."""
+
+    def all(self) -> list[Tenant]:
+        """Raises StorageError where one does not open."""
+
+
 class Tenants:
-    """`rooms`: the migrations of each room that keeps tables in a tenant's file, by the room's name."""
+    """A `Registry` of files.
+
+    `rooms`: the migrations of each room that keeps tables in a tenant's file, by the room's name. Thread-safe.
+    """
 
     def __init__(self, data: Path, keys: KeyRing, rooms: Mapping[str, Sequence[Migration]]) -> None:
         self._folder, self._keys = data / "tenants", keys
         self._rooms = {"tenants": MIGRATIONS, **rooms}
         self._open: dict[str, tuple[int, Tenant]] = {}
         self._gone: list[Tenant] = []
+        self._lock = threading.RLock()
 
     def add(self, tenant_id: str, name: str) -> Tenant:
         """Raises NearsideError where the id is malformed or taken."""
-        if not is_name(tenant_id):
-            raise NearsideError(f"{tenant_id!r} is no tenant id", hint="2 to 32 of a-z, 0-9 and -, a letter first")
-        if not name.strip():
-            raise NearsideError("a tenant needs a name", hint="give --name")
+        refuse_malformed(tenant_id, name)
         if self._is_complete(tenant_id):
-            raise NearsideError(f"tenant {tenant_id} is there already", hint="see `cloud-core tenant list`")
+            raise already_there(tenant_id)
         folder = self._folder / tenant_id
         if tenant_id in self.keyless():
             hint = f"cloud-core tenant remove {tenant_id}, or restore its {TENANT_KEY} from the backup"
@@ -92,10 +138,15 @@ class Tenants:
 
     def get(self, tenant_id: str) -> Tenant:
         """Looks at the folder each time, so what another program added or removed is seen at once."""
+        with self._lock:
+            return self._get(tenant_id)
+
+    def _get(self, tenant_id: str) -> Tenant:
         age = self._age(tenant_id)
         if age is None:
             self._retire(tenant_id)
-            raise TenantUnknown(f"no tenant {tenant_id!r}" if is_name(tenant_id) else "no such tenant")
+            what = f"no tenant {tenant_id!r}" if is_name(tenant_id) else "no such tenant"
+            raise TenantUnknown(what, hint="see `cloud-core tenant list`")
         known = self._open.get(tenant_id)
         if known is not None and known[0] == age:
             return known[1]
@@ -147,9 +198,10 @@ class Tenants:
 
     def retired(self) -> list[Tenant]:
         """Tenants handed out by `get` that have been removed or replaced since, each once."""
-        for tenant_id in [known for known in self._open if self._age(known) is None]:
-            self._retire(tenant_id)
-        gone, self._gone = self._gone, []
+        with self._lock:
+            for tenant_id in [known for known in self._open if self._age(known) is None]:
+                self._retire(tenant_id)
+            gone, self._gone = self._gone, []
         return gone
 
     def keyless(self) -> list[str]:
@@ -211,6 +263,17 @@ class Tenants:
                 migrate(connection, migrations, path, room=room)
             on_failure.pop_all()
         return connection, key
+
+
+def refuse_malformed(tenant_id: str, name: str) -> None:
+    if not is_name(tenant_id):
+        raise NearsideError(f"{tenant_id!r} is no tenant id", hint="2 to 32 of a-z, 0-9 and -, a letter first")
+    if not name.strip():
+        raise NearsideError("a tenant needs a name", hint="give --name")
+
+
+def already_there(tenant_id: str) -> NearsideError:
+    return NearsideError(f"tenant {tenant_id} is there already", hint="see `cloud-core tenant list`")
 
 
 def _opened(path: Path, keys: Sequence[bytes]) -> tuple[Connection, bytes]:

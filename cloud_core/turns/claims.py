@@ -1,4 +1,4 @@
-"""Who works on a turn, and what came of it: one durable row per `turn_id` in the tenant's own file.
+"""Who works on a turn, and what came of it: one durable row per `turn_id`, here in the tenant's own file.
 
 A claim is a lease. Whoever holds it renews it while it works and writes the answer once; when a holder dies,
 its lease runs out and a repeat of the turn takes over. An answered turn is never run again. Of a forgotten one
@@ -11,10 +11,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import sqlite_utils
 from sqlite_utils.db import Table
 
+from cloud_core.tenants import Tenant
 from nearside.database import Connection, Migration
 from nearside.errors import StorageError
 from nearside.ids import new_id
@@ -74,42 +76,85 @@ class Claim:
     forgotten: bool = False
 
 
-class Claims:
-    """Times are wall-clock seconds: leases are shared between programs. Every method blocks on the disk."""
+class ClaimStore(Protocol):
+    """A tenant's turns; every method blocks. Times are wall-clock seconds of one clock that all programs share.
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection, self._lock = connection, threading.Lock()
+    All methods raise StorageError where the store refuses; nothing has changed then.
+    """
+
+    lease_s: float
+
+    def take(self, turn_id: str, now: float | None = None) -> Claim:
+        """Claim the turn, or say why not."""
+
+    def renew(self, turn_id: str, holder: str, now: float | None = None) -> bool:
+        """False where somebody else has taken over."""
+
+    def answer(self, turn_id: str, holder: str, answer: str) -> bool:
+        """Write the turn's one answer; False where somebody else has taken over."""
+
+    def release(self, turn_id: str, holder: str) -> None:
+        """Let go of an unfinished turn, so that a repeat need not wait for the lease."""
+
+    def end_leases(self) -> None:
+        """When a program starts: the leases of which it knows that their holders are dead."""
+
+    def is_forgotten(self, turn_id: str) -> bool: ...
+
+    def erase(self, turn_ids: Sequence[str]) -> int:
+        """Forget these turns, also ones that were never seen; how many there was something of."""
+
+    def sweep(self, older_than_days: float) -> None:
+        """Drop what is older, forgotten turns too."""
+
+    def close(self) -> None: ...
+
+
+def open_claims(tenant: Tenant) -> ClaimStore:
+    """Where the tenant's data are."""
+    if tenant.database is None:
+        return Claims(tenant.connect())
+    from cloud_core.turns.claims_postgres import PostgresClaims
+
+    return PostgresClaims(tenant.database)
+
+
+class Claims:
+    """A `ClaimStore` in the tenant's file, which one program alone answers from."""
+
+    def __init__(self, connection: Connection, lease_s: float = LEASE_S) -> None:
+        self._connection, self._lock, self.lease_s = connection, threading.Lock(), lease_s
         connection.execute("PRAGMA secure_delete = ON")
 
     def take(self, turn_id: str, now: float | None = None) -> Claim:
         now = time.time() if now is None else now
-        values = {"turn_id": turn_id, "holder": new_id("h"), "now": now, "until": now + LEASE_S}
+        until = now + self.lease_s
+        values = {"turn_id": turn_id, "holder": new_id("h"), "now": now, "until": until}
         with self._alone():
             taken = self._connection.execute(TAKE, values).fetchall()
             if taken:
                 return Claim(holder=str(taken[0][0]))
             row = self._connection.execute(READ, (turn_id,)).fetchone()
-            if row and row[2] > now + LEASE_S:  # the clock was set back: a living holder renews, a dead one runs out
+            if (
+                row and row[2] > now + self.lease_s
+            ):  # the clock was set back: a living holder renews, a dead one runs out
                 self._connection.execute(SHORTEN, values)
         if row is None:
             return Claim()
         return Claim(answer=str(row[0])) if row[0] is not None else Claim(forgotten=row[1] is not None)
 
     def renew(self, turn_id: str, holder: str, now: float | None = None) -> bool:
-        """False where somebody else has taken over."""
-        until = (time.time() if now is None else now) + LEASE_S
+        until = (time.time() if now is None else now) + self.lease_s
         return self._change(RENEW, (until, turn_id, holder))
 
     def answer(self, turn_id: str, holder: str, answer: str) -> bool:
-        """Write the turn's one answer; False where somebody else has taken over."""
         return self._change(ANSWER, (answer, turn_id, holder))
 
     def release(self, turn_id: str, holder: str) -> None:
-        """Let go of an unfinished turn, so that a repeat need not wait for the lease."""
         self._change(RELEASE, (turn_id, holder))
 
     def end_leases(self) -> None:
-        """For the only program that answers turns here, when it starts: whoever held a lease is dead."""
+        """Whoever held one is dead: no second program answers turns here."""
         self._change(END_LEASES, ())
 
     def is_forgotten(self, turn_id: str) -> bool:
@@ -118,7 +163,6 @@ class Claims:
         return row is not None and row[1] is not None
 
     def erase(self, turn_ids: Sequence[str]) -> int:
-        """Forget these turns, also ones that were never seen; how many there was something of."""
         values = {"turn_ids": json.dumps(list(turn_ids)), "now": time.time()}
         with self._alone():
             self._connection.execute("BEGIN IMMEDIATE")
@@ -133,7 +177,6 @@ class Claims:
         return known
 
     def sweep(self, older_than_days: float) -> None:
-        """Drop what is older, forgotten turns too."""
         self._change(SWEEP, (time.time() - older_than_days * DAY_S,))
         with self._alone():
             self._empty_wal()

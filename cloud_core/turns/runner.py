@@ -29,7 +29,7 @@ from cloud_core.messages import (
 )
 from cloud_core.tenants import Tenant
 from cloud_core.turns.answers import Draft
-from cloud_core.turns.claims import LEASE_S, Claim, Claims
+from cloud_core.turns.claims import Claim, ClaimStore, open_claims
 from cloud_core.turns.grounding import Grounding
 from nearside.errors import EngineError, NearsideError, StorageError
 from nearside.logs import failure, logger
@@ -82,7 +82,7 @@ class Turns:
         withheld: Callable[[str], None] = lambda kind: None,
     ) -> None:
         self._library, self._engine, self._withheld = library, engine, withheld
-        self._claims: WeakKeyDictionary[Tenant, Claims] = WeakKeyDictionary()
+        self._claims: WeakKeyDictionary[Tenant, ClaimStore] = WeakKeyDictionary()
         self._searching = ThreadPoolExecutor(os.cpu_count(), "search")
 
     async def run(
@@ -115,17 +115,17 @@ class Turns:
         """Erase these turns, answered, at work or never seen; how many there was something of."""
         return await asyncio.to_thread(self.claims_of(tenant).erase, turn_ids)
 
-    def claims_of(self, tenant: Tenant) -> Claims:
+    def claims_of(self, tenant: Tenant) -> ClaimStore:
         if tenant not in self._claims:
-            self._claims[tenant] = Claims(tenant.connect())
+            self._claims[tenant] = open_claims(tenant)
         return self._claims[tenant]
 
     def close(self, tenant: Tenant) -> None:
-        """Close the tenant's file here; turns of it that are at work fail."""
+        """Let go of the tenant's data here; turns of it that are at work fail."""
         if (claims := self._claims.pop(tenant, None)) is not None:
             claims.close()
 
-    async def _claim(self, claims: Claims, turn_id: str, deadline_at: float) -> Claim:
+    async def _claim(self, claims: ClaimStore, turn_id: str, deadline_at: float) -> Claim:
         """Ours, or its answer; while another stream works on the same turn, wait for that."""
         while True:
             claim = await asyncio.to_thread(claims.take, turn_id)
@@ -178,7 +178,7 @@ async def _next(stream: AsyncIterator[EngineEvent], deadline_at: float, engine: 
 class _Hold:
     """A claim of ours. `lost`: the last renewal found it gone."""
 
-    claims: Claims
+    claims: ClaimStore
     turn_id: str
     holder: str
     lost: bool = False
@@ -197,7 +197,7 @@ class _Hold:
     async def renew(self) -> None:
         """Until the claim is lost. A renewal that failed is tried again: the lease outlives two of them."""
         while not self.lost:
-            await asyncio.sleep(LEASE_S / 3)
+            await asyncio.sleep(self.claims.lease_s / 3)
             try:
                 self.lost = not await asyncio.to_thread(self.claims.renew, self.turn_id, self.holder)
             except StorageError as error:
@@ -205,7 +205,7 @@ class _Hold:
 
 
 @asynccontextmanager
-async def _held(claims: Claims, turn_id: str, holder: str) -> AsyncIterator[_Hold]:
+async def _held(claims: ClaimStore, turn_id: str, holder: str) -> AsyncIterator[_Hold]:
     """Renew the lease meanwhile; let go of the turn if it ends without an answer."""
     hold = _Hold(claims, turn_id, holder)
     renewing = asyncio.create_task(hold.renew())

@@ -104,7 +104,7 @@ class Company:
         print_now = fingerprint(folder)
         if self._memory.get("documents") != print_now:
             with self._board.step("documents into the knowledge base"):
-                await self._run("cloud-core", "kb", "add", "--tenant", TENANT, folder)
+                await self._run("cloud-core", "kb", "add", "--publish", "--mirror", "--tenant", TENANT, folder)
             self._memory.put("documents", print_now)
 
     async def _add_pack(self) -> None:

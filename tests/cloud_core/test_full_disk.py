@@ -41,7 +41,7 @@ def fill(disk: Path) -> None:
 def test_turns_are_refused_while_the_disk_is_full_and_answered_again_afterwards(disk: Path, tmp_path: Path) -> None:
     core = stage.make_core(disk / "core", tenants=("late",))
     (tmp_path / "returns.en.md").write_text(DOCUMENT)
-    fine("kb", "add", tmp_path / "returns.en.md", "-t", "late", "-c", core.config)
+    fine("kb", "add", "--publish", tmp_path / "returns.en.md", "-t", "late", "-c", core.config)
     fine("keys", "recovery", "-c", core.config)
     log = tmp_path / "core.log"
     with stage.serving(core, log):

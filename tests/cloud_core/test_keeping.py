@@ -18,7 +18,7 @@ KEY = re.compile(r"^    ((?:[0-9A-Z]{4}-){13}[0-9A-Z]{4})$", re.MULTILINE)
 def core(tmp_path: Path) -> stage.Core:
     core = stage.make_core(tmp_path / "core", tenants=("late", "other"))
     (tmp_path / "returns.en.md").write_text(DOCUMENT)
-    fine("kb", "add", tmp_path / "returns.en.md", "-t", "late", "-c", core.config)
+    fine("kb", "add", "--publish", tmp_path / "returns.en.md", "-t", "late", "-c", core.config)
     return core
 
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.server
 def core(tmp_path: Path) -> stage.Core:
     core = stage.make_core(tmp_path / "core", tenants=("late", "other"))
     (tmp_path / "returns.en.md").write_text(DOCUMENT)
-    fine("kb", "add", tmp_path / "returns.en.md", "-t", "late", "-c", core.config)
+    fine("kb", "add", "--publish", tmp_path / "returns.en.md", "-t", "late", "-c", core.config)
     return core
 
 
@@ -72,6 +72,8 @@ def test_a_tenant_is_exported_while_the_core_answers_its_turns(core: stage.Core,
     assert {row["path"]: row["rows"] for row in rows} == {
         "documents.jsonl": 1,
         "passages.jsonl": 1,
+        "versions.jsonl": 1,
+        "unanswered.jsonl": 0,
         "knowledge.jsonl": 1,
         "turns.jsonl": 1,
     }

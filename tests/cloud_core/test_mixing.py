@@ -24,7 +24,7 @@ from cloud_core.engines import make_engine
 from cloud_core.serving.converse import TurnService
 from cloud_core.serving.metrics import TurnMetrics
 from cloud_core.serving.rpc import RpcDoor
-from cloud_core.tenants import Tenants
+from cloud_core.tenants import Registry
 from cloud_core.tenants.export import export
 from cloud_core.turns.runner import Turns
 from nearside.archive.sealed import Header, SealedReader
@@ -84,7 +84,7 @@ async def play(folder: Path, encoder: TextEncoder, steps: Sequence[tuple[str, st
 @dataclass(slots=True)
 class Scene:
     core: stage.Core
-    tenants: Tenants
+    tenants: Registry
     libraries: Libraries
     registry: CollectorRegistry
     stubs: dict[str, "turn_pb2_grpc.TurnServiceAsyncStub"]
@@ -134,8 +134,10 @@ class Scene:
             file.parent.mkdir(exist_ok=True)
             file.write_text(f"# Returns\n\nYou may return the tent of {MARKERS[tenant]} within 45 days.\n")
             base.add(file)
+            base.publish()
         elif kind == "remove":
             base.remove("returns.md")
+            base.publish()
         else:
             found = [passage.text for passage in base.search(QUESTION, "en")]
             assert bool(found) == self.documents[tenant]

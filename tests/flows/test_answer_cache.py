@@ -39,7 +39,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         core, edge = running.home / "core" / "core.toml", running.home / "edge" / "edge.toml"
         command = running.kill_edge()
         run("cloud-core", core, "tenant", "add", "other", "--name", "Other Ltd")
-        run("cloud-core", core, "kb", "add", "--tenant", "other", str(servers.ROOT / "demo" / "documents"))
+        run("cloud-core", core, "kb", "add", "--publish", "--tenant", "other", str(servers.ROOT / "demo" / "documents"))
         run("cloud-core", core, "edge", "issue", "demo-edge", *both_tenants(), "--out", str(edge.parent / "link"))
         content = str(running.home / "content")
         set_keys(edge, {"tenants": {tenant: {"content": content} for tenant in ("demo", "other")}})
@@ -151,6 +151,6 @@ def test_knowledge_that_has_changed_is_asked_for_again(own: Demo, tmp_path: Path
     assert ask(own, SKUA, "mo")["source"] == "cache"
     document = tmp_path / "osprey.md"
     document.write_text("# Osprey 5 hammock\n\nThe Osprey 5 hammock carries 180 kg.\n", encoding="utf-8")
-    run("cloud-core", own.home / "core" / "core.toml", "kb", "add", "--tenant", "demo", str(document))
+    run("cloud-core", own.home / "core" / "core.toml", "kb", "add", "--publish", "--tenant", "demo", str(document))
     assert ask(own, "What load does the Osprey 5 hammock carry?", "lea")["source"] == "core"
     assert [ask(own, SKUA, customer)["source"] for customer in ("ned", "ola")] == ["core", "cache"]

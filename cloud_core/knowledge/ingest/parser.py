@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 
 from cloud_core.knowledge.documents import Document, Unreadable
 from cloud_core.knowledge.ingest.formats import readers
+from cloud_core.knowledge.ingest.sources import Source, content_of
 from cloud_core.knowledge.ingest.worker import LENGTH
 
-MOST_BYTES = 20 * 2**20
 MOST_CHARACTERS = 4_000_000
 MOST_REPLY_BYTES = 128 * 2**20
 _CHUNK = 1 << 16
@@ -47,15 +47,21 @@ class Parser:
 
     def parse(self, path: Path) -> tuple[Document, bytes]:
         """The document and the file's content. Raises Unreadable."""
-        ending = path.suffix.lower()
-        if ending not in readers():
-            raise Unreadable(f"there is no reader for '{ending}'", hint=f"readable: {', '.join(sorted(readers()))}")
-        content = _content(path)
-        return self.parse_content(content, ending), content
+        check_ending(path.suffix.lower())
+        content = content_of(path)
+        return self.parse_content(content, path.suffix.lower()), content
 
-    def parse_content(self, content: bytes, ending: str) -> Document:
+    def read(self, source: Source) -> Document:
+        """Raises Unreadable."""
+        check_ending(source.ending)
+        if source.reason:
+            raise Unreadable(source.reason)
+        return self.parse_content(source.content, source.ending, source.sidecar)
+
+    def parse_content(self, content: bytes, ending: str, sidecar: bytes = b"") -> Document:
+        """`sidecar`: what a `FILE.meta.yaml` says of it. Raises Unreadable."""
         try:
-            answered = self._exchange(ending, content)
+            answered = self._exchange(ending.encode(), sidecar, content)
         except _Late:
             self._stop()
             raise Unreadable(f"takes longer than {self._time_limit_s:g} s to read") from None
@@ -72,12 +78,11 @@ class Parser:
             raise Unreadable(f"has more than {MOST_CHARACTERS:,} characters of text: split it")
         return reply.document
 
-    def _exchange(self, ending: str, content: bytes) -> bytes:
+    def _exchange(self, *frames: bytes) -> bytes:
         worker = self._started()
         ends_at = time.monotonic() + self._time_limit_s
         assert worker.stdin and worker.stdout
-        name = ending.encode()
-        message = LENGTH.pack(len(name)) + name + LENGTH.pack(len(content)) + content
+        message = b"".join(LENGTH.pack(len(frame)) + frame for frame in frames)
         _write(worker.stdin.fileno(), message, ends_at)
         length = LENGTH.unpack(_read(worker.stdout.fileno(), LENGTH.size, ends_at))[0]
         if length > MOST_REPLY_BYTES:
@@ -108,18 +113,10 @@ class Parser:
             worker.wait()
 
 
-def _content(path: Path) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise Unreadable(f"has {size / 2**20:.0f} MiB, more than {MOST_BYTES // 2**20}: split it")
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise Unreadable(f"does not open ({error.strerror})") from None
-    if not content.strip():
-        raise Unreadable("is empty")
-    return content
+def check_ending(ending: str) -> None:
+    """Raises Unreadable."""
+    if ending not in readers():
+        raise Unreadable(f"there is no reader for '{ending}'", hint=f"readable: {', '.join(sorted(readers()))}")
 
 
 def _write(descriptor: int, content: bytes, ends_at: float) -> None:

@@ -1,6 +1,6 @@
 """The process that reads files which may be hostile: bounded memory, no files of its own, killed when late.
 
-Frames on both pipes are a 4-byte length and that many bytes. In: the file name's ending, then the content.
+Frames on both pipes are a 4-byte length and that many bytes. In: the file name's ending, the sidecar, the content.
 Out: JSON, `{"document": …}` or `{"reason": …}`.
 """
 
@@ -12,7 +12,9 @@ import sys
 from typing import BinaryIO
 
 from cloud_core.knowledge.documents import Unreadable
+from cloud_core.knowledge.ingest.decoding import decode
 from cloud_core.knowledge.ingest.formats import readers
+from cloud_core.knowledge.ingest.metadata import SIDECAR, described, from_yaml
 
 LENGTH = struct.Struct(">I")
 MOST_MEMORY_BYTES = 2**30
@@ -29,9 +31,10 @@ def write_frame(stream: BinaryIO, content: bytes) -> None:
     stream.flush()
 
 
-def answer(ending: str, content: bytes) -> bytes:
+def answer(ending: str, sidecar: bytes, content: bytes) -> bytes:
     try:
-        document = readers()[ending](content)
+        metadata = from_yaml(decode(sidecar), SIDECAR, strict=True)
+        document = described(readers()[ending](content), metadata)
     except Unreadable as error:
         return json.dumps({"reason": error.what}).encode()
     except MemoryError:
@@ -55,10 +58,11 @@ def main() -> None:
     for kind, most in ((resource.RLIMIT_AS, MOST_MEMORY_BYTES), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
         limit(kind, most)
     requests = sys.stdin.buffer
-    while (ending := read_frame(requests)) is not None and (content := read_frame(requests)) is not None:
+    while len(frames := [frame for _ in range(3) if (frame := read_frame(requests)) is not None]) == 3:
+        ending, sidecar, content = frames
         used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
         limit(resource.RLIMIT_CPU, int(used) + MOST_CPU_S)
-        write_frame(replies, answer(ending.decode(), content))
+        write_frame(replies, answer(ending.decode(), sidecar, content))
 
 
 if __name__ == "__main__":

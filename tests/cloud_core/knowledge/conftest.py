@@ -4,11 +4,8 @@ from pathlib import Path
 import pytest
 
 from cloud_core.knowledge.base import KnowledgeBase
-from cloud_core.knowledge.store import MIGRATIONS
-from nearside.database import migrate, open_database
 from nearside.encoder import TextEncoder
-
-KEY = bytes(range(32))
+from tests.cloud_core.knowledge.sqlite_file import open_base
 
 
 @pytest.fixture(scope="session")
@@ -18,19 +15,16 @@ def encoder() -> TextEncoder:
 
 @pytest.fixture
 def open_knowledge(tmp_path: Path, encoder: TextEncoder) -> Iterator[Callable[[], KnowledgeBase]]:
-    """Each call is another connection to the same file."""
-    opened = []
+    """Each call is another program with the same file."""
+    opened: list[KnowledgeBase] = []
 
     def open_one() -> KnowledgeBase:
-        path = tmp_path / "core.db"
-        connection = open_database(path, KEY)
-        opened.append(connection)
-        migrate(connection, MIGRATIONS, path)
-        return KnowledgeBase(connection, encoder)
+        opened.append(open_base(tmp_path / "core.db", encoder))
+        return opened[-1]
 
     yield open_one
-    for connection in opened:
-        connection.close()
+    for knowledge in opened:
+        knowledge.close()
 
 
 @pytest.fixture

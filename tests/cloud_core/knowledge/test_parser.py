@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cloud_core.knowledge.documents import Document, Unreadable
-from cloud_core.knowledge.ingest import parser as parsing
+from cloud_core.knowledge.ingest import sources
 from cloud_core.knowledge.ingest.parser import Parser
 from tests.cloud_core.knowledge import files
 
@@ -38,7 +38,7 @@ def test_files_of_all_kinds_are_read_by_one_worker(parser: Parser, tmp_path: Pat
     [
         ("empty.md", b"", "is empty"),
         ("blank.txt", b" \n\t\n", "is empty"),
-        ("table.xlsx", b"PK", "no reader for '.xlsx'"),
+        ("table.numbers", b"PK", "no reader for '.numbers'"),
         ("noending", b"text", "no reader for ''"),
         ("wrong.pdf", b"# markdown", "not a PDF"),
         ("locked.pdf", files.encrypted_pdf(), "encrypted"),
@@ -57,7 +57,7 @@ def test_an_unreadable_file_has_a_reason(
 def test_a_huge_file_is_refused_unread(parser: Parser, tmp_path: Path) -> None:
     path = tmp_path / "huge.txt"
     with path.open("wb") as file:
-        file.truncate(parsing.MOST_BYTES + 1)
+        file.truncate(sources.MOST_BYTES + 1)
     with pytest.raises(Unreadable, match="more than 20"):
         parser.parse(path)
 

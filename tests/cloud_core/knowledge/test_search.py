@@ -19,7 +19,8 @@ DOCUMENTS = {
 def shop(knowledge: KnowledgeBase, folder: Path) -> KnowledgeBase:
     for name, content in DOCUMENTS.items():
         (folder / name).write_text(content, encoding="utf-8")
-    knowledge.add_folder(folder)
+    knowledge.add(folder)
+    knowledge.publish()
     return knowledge
 
 
@@ -64,12 +65,14 @@ def test_an_agent_or_the_bot_sets_no_topic(shop: KnowledgeBase) -> None:
 
 def test_the_other_language_helps_out_where_there_is_nothing_else(shop: KnowledgeBase) -> None:
     shop.remove("tent.zh.md")
+    shop.publish()
     assert first(shop, "Skua 3 多重") == ("tent.en.md", "Data")
 
 
 def test_the_same_text_twice_is_one_result(shop: KnowledgeBase, folder: Path) -> None:
     (folder / "copy.md").write_text(DOCUMENTS["tent.en.md"], encoding="utf-8")
     shop.add(folder / "copy.md", folder)
+    shop.publish()
     texts = [passage.text for passage in shop.search("How heavy is the Skua 3?", "en")]
     assert len(texts) == len(set(texts))
 
@@ -77,6 +80,7 @@ def test_the_same_text_twice_is_one_result(shop: KnowledgeBase, folder: Path) ->
 def test_like_texts_with_other_numbers_are_two_results(shop: KnowledgeBase, folder: Path) -> None:
     (folder / "new.md").write_text("# Skua 4\n\n## Data\n\nThe Skua 3 weighs 3.9 kg.", encoding="utf-8")
     shop.add(folder / "new.md", folder)
+    shop.publish()
     texts = [passage.text for passage in shop.search("How heavy is the Skua?", "en")]
     assert {"The Skua 3 weighs 2.9 kg.", "The Skua 3 weighs 3.9 kg."} <= set(texts)
 

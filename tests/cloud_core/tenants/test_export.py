@@ -42,7 +42,9 @@ def tenant(tmp_path: Path) -> Tenant:
     (tmp_path / "docs" / "returns.en.md").write_text(DOCUMENT)
     (tmp_path / "docs" / "退货.zh.md").write_text("# 退货\n\n帐篷可以在四十五天之内退货。\n")
     libraries = Libraries(TextEncoder())
-    libraries.of(found).add_folder(tmp_path / "docs")
+    knowledge = libraries.of(found)
+    knowledge.add(tmp_path / "docs")
+    knowledge.publish("first")
     libraries.close(found)
     return found
 
@@ -82,7 +84,15 @@ def test_everything_is_in_it_in_plain_words(tenant: Tenant, tmp_path: Path) -> N
     assert english["sha256"] == sha256(DOCUMENT.encode()).hexdigest()
     assert (chinese["lang"], chinese["text"]) == ("zh", "帐篷可以在四十五天之内退货。")
     assert [row["document_id"] for row in rows["passages"]] == ["returns.en.md", "returns.en.md", "退货.zh.md"]
-    assert rows["knowledge"] == [{"knowledge_version": "2"}]
+    assert {row["state"] for row in rows["documents"]} == {"live"}
+    assert english["folder"] == str(tmp_path / "docs")
+    assert [(row["number"], row["note"], row["documents"], row["passages"]) for row in rows["versions"]] == [
+        (1, "first", 2, 3)
+    ]
+    assert rows["unanswered"] == []
+    assert rows["knowledge"] == [
+        {"knowledge_version": "1", "encoder": TextEncoder().fingerprint, "synonyms": "", "to_be_removed": []}
+    ]
     turns = {row["turn_id"]: (row["state"], row["answer"]) for row in rows["turns"]}
     assert turns == {
         "t1": ("answered", {"text": "Within 45 days. 四十五天。"}),
@@ -112,12 +122,13 @@ def test_the_manifest_names_every_file_with_its_hash_and_explains_every_field(te
 
 def test_every_table_of_the_tenants_file_is_exported_or_left_out_on_purpose(tenant: Tenant, tmp_path: Path) -> None:
     """A table that somebody adds later must not be forgotten here."""
-    computed = {"passage_terms", "passage_vocabulary"}
+    computed = {"segments", "postings", "vectors", "learned"}
     connection = tenant.connect(read_only=True)
     names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     connection.close()
-    plain = {name for name in names if not name.startswith(("_migrations", "sqlite_", "passage_terms_"))} - computed
-    assert plain == {"tenant", "documents", "passages", "knowledge_version", "turn_claims"}
+    plain = {name for name in names if not name.startswith(("_migrations", "sqlite_"))} - computed
+    knowledge = {"knowledge", "versions", "revisions", "spans", "draft", "passages", "sources", "gaps"}
+    assert plain == {"tenant", "turn_claims"} | knowledge
 
 
 def test_it_is_of_one_moment_while_others_write(tenant: Tenant, tmp_path: Path) -> None:
@@ -154,7 +165,30 @@ def test_nothing_of_another_tenant_is_in_it(tenant: Tenant, tmp_path: Path) -> N
     other = open_tenants(core_settings.load(tmp_path / "core" / "core.toml")).get("other")
     export(other, EXPORTED, tmp_path / "other.zip", force=False)
     rows = rows_of(tmp_path / "other.zip")
-    assert rows == {"documents": [], "passages": [], "knowledge": [{"knowledge_version": "0"}], "turns": []}
+    assert rows.pop("knowledge") == [{"knowledge_version": "0", "encoder": "", "synonyms": "", "to_be_removed": []}]
+    assert rows == {"documents": [], "passages": [], "versions": [], "unanswered": [], "turns": []}
+
+
+def test_what_waits_in_the_draft_and_what_was_before_is_in_it_too(tenant: Tenant, tmp_path: Path) -> None:
+    libraries = Libraries(TextEncoder())
+    knowledge = libraries.of(tenant)
+    document = tmp_path / "docs" / "returns.en.md"
+    for days in (46, 47):
+        document.write_text(DOCUMENT.replace("45", str(days)))
+        knowledge.add(document)
+        if days == 46:
+            knowledge.publish()
+    knowledge.remove("退货.zh.md")
+    libraries.close(tenant)
+    export(tenant, EXPORTED, tmp_path / "demo.zip", force=False)
+    rows = rows_of(tmp_path / "demo.zip")
+    assert [(row["document_id"], row["state"], row["text"][:39]) for row in rows["documents"]] == [
+        ("returns.en.md", "earlier", "You may return a tent within 45 days.\n\n"),
+        ("returns.en.md", "live", "You may return a tent within 46 days.\n\n"),
+        ("returns.en.md", "draft", "You may return a tent within 47 days.\n\n"),
+        ("退货.zh.md", "live", "帐篷可以在四十五天之内退货。"),
+    ]
+    assert rows["knowledge"][0]["to_be_removed"] == ["退货.zh.md"]
 
 
 def test_a_tenant_that_was_removed_cannot_be_exported(tenant: Tenant, tmp_path: Path) -> None:

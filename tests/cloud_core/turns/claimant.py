@@ -1,4 +1,6 @@
-"""A program that claims turns and answers them, for tests that kill it: claimant.py FILE LEASE_S WORK_S TURN …
+"""A program that claims turns and answers them, for tests that kill it: claimant.py PLACE LEASE_S WORK_S TURN …
+
+PLACE is a tenant's file, or the core.toml of a core on PostgreSQL that serves `demo`.
 
 Prints `held TURN` once it has the claim and `answered TURN HOLDER` once its answer is kept, up to WORK_S later.
 """
@@ -9,17 +11,24 @@ import sys
 import time
 from pathlib import Path
 
-from cloud_core.turns import claims as claims_module
-from cloud_core.turns.claims import Claims
+from cloud_core import settings
+from cloud_core.app import open_tenants
+from cloud_core.turns.claims import Claims, ClaimStore, open_claims
 from nearside.database import open_database
 from nearside.errors import StorageError
 
 KEY = bytes(32)
 
 
-def main(path: Path, lease_s: float, work_s: float, turn_ids: list[str]) -> None:
-    claims_module.LEASE_S = lease_s
-    claims = Claims(open_database(path, KEY))
+def claims_at(place: Path) -> ClaimStore:
+    if place.suffix == ".toml":
+        return open_claims(open_tenants(settings.load(place)).get("demo"))
+    return Claims(open_database(place, KEY))
+
+
+def main(place: Path, lease_s: float, work_s: float, turn_ids: list[str]) -> None:
+    claims = claims_at(place)
+    claims.lease_s = lease_s
     unanswered = list(turn_ids)
     while unanswered:
         turn_id = random.choice(unanswered)
@@ -30,7 +39,7 @@ def main(path: Path, lease_s: float, work_s: float, turn_ids: list[str]) -> None
             continue
 
 
-def work_on(claims: Claims, turn_id: str, work_s: float) -> bool:
+def work_on(claims: ClaimStore, turn_id: str, work_s: float) -> bool:
     """True where the turn has its answer, ours or another's."""
     claim = claims.take(turn_id)
     if claim.holder:

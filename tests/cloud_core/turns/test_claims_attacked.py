@@ -1,10 +1,6 @@
 """The durable claim under attack: programs that die, clocks that jump, a disk that is full."""
 
-import random
-import subprocess
-import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +9,10 @@ import pytest
 from cloud_core.turns.claims import LEASE_S, Claim, Claims
 from nearside.errors import StorageError
 from tests import servers
-from tests.cloud_core.turns import claimant
 from tests.cloud_core.turns.test_claims import open_claims
+from tests.cloud_core.turns.workers import TURNS, Workers, check_answered_once
 
 pytestmark = pytest.mark.server
-TURNS = [f"t{number}" for number in range(120)]
 
 
 @pytest.fixture
@@ -31,29 +26,6 @@ def claims(path: Path) -> Iterator[Claims]:
     opened = open_claims(path)
     yield opened
     opened.close()
-
-
-class Workers:
-    """Claimants that are all gone when the test is over; `said` is what they printed."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._log = path, path.with_name("said.log")
-        self.all: list[subprocess.Popen[bytes]] = []
-
-    def start(self, lease_s: float, work_s: float, *turn_ids: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", claimant.__name__, str(self._path), str(lease_s), str(work_s), *turn_ids]
-        with self._log.open("ab") as log:
-            self.all.append(subprocess.Popen(command, stdout=log, cwd=servers.ROOT))
-        return self.all[-1]
-
-    def said(self) -> list[list[str]]:
-        """Without a line that a kill cut off."""
-        return [line.split() for line in self._log.read_text().splitlines(keepends=True) if line.endswith("\n")]
-
-    def kill(self) -> None:
-        for worker in self.all:
-            worker.kill()
-            worker.wait()
 
 
 @pytest.fixture
@@ -75,21 +47,8 @@ def test_a_turn_whose_holder_is_killed_is_taken_over_when_the_lease_is_over_and_
 
 
 def test_many_that_are_killed_at_random_moments_answer_every_turn_once(claims: Claims, workers: Workers) -> None:
-    """Every `answered` that was ever printed is the one answer that the file holds."""
-    for _ in range(3):
-        workers.start(0.05, 0.04, *TURNS)
-    for kills in range(1, 9):
-        servers.wait_until(lambda: len(workers.said()) > kills * 20, "they have worked on")  # noqa: B023
-        random.choice([worker for worker in workers.all if worker.returncode is None]).kill()
-        workers.start(0.05, 0.04, *TURNS)
-    assert workers.all[-1].wait(60) == 0
-    workers.kill()
-    answered = [words[1:] for words in workers.said() if words[0] == "answered"]
-    assert answered
-    assert max(Counter(turn_id for turn_id, _ in answered).values()) == 1
-    kept = {turn_id: claims.take(turn_id).answer for turn_id in TURNS}
-    assert all(kept.values())
-    assert all(kept[turn_id] == holder for turn_id, holder in answered)
+    workers.answer_all(TURNS)
+    check_answered_once(claims, workers)
 
 
 def test_a_repeat_from_another_connection_during_the_lease_finds_it_busy_then_answered(path: Path) -> None:
@@ -101,30 +60,6 @@ def test_a_repeat_from_another_connection_during_the_lease_finds_it_busy_then_an
     assert second.take("t") == Claim(answer="ours")
     first.close()
     second.close()
-
-
-def test_a_clock_set_back_leaves_a_dead_holders_turn_busy_for_one_lease_only(claims: Claims) -> None:
-    assert claims.take("t", now=1_000_000.0).holder
-    assert claims.take("t", now=10.0) == Claim()
-    assert claims.take("t", now=10.0 + LEASE_S - 1) == Claim()
-    assert claims.take("t", now=10.0 + LEASE_S).holder
-
-
-def test_a_clock_set_back_does_not_take_a_turn_from_a_living_holder(claims: Claims) -> None:
-    holder = claims.take("t", now=1_000_000.0).holder
-    assert claims.take("t", now=10.0) == Claim()
-    assert claims.renew("t", holder, now=12.0)
-    assert claims.take("t", now=10.0 + LEASE_S) == Claim()
-    assert claims.answer("t", holder, "ours")
-
-
-def test_a_clock_set_forward_lets_a_second_work_and_only_one_answer(claims: Claims) -> None:
-    first = claims.take("t", now=10.0).holder
-    second = claims.take("t", now=1_000_000.0).holder
-    assert second
-    assert not claims.answer("t", first, "first")
-    assert claims.answer("t", second, "second")
-    assert claims.take("t", now=10.0) == Claim(answer="second")
 
 
 def test_after_a_restart_nobody_waits_for_the_leases_of_the_dead(claims: Claims) -> None:

@@ -9,7 +9,6 @@ import pytest
 from cloud_core.app import open_tenants
 from cloud_core.messages import Answer, Delta, EngineEvent, HistoryItem, Outcome, Question, Role, ToolRequest
 from cloud_core.tenants import Tenant
-from cloud_core.turns import runner
 from cloud_core.turns.answers import NO_EVIDENCE
 from cloud_core.turns.claims import Claims
 from cloud_core.turns.runner import DeadlineExceeded, Forgotten, TakenOver, Turns
@@ -149,10 +148,10 @@ async def test_a_turn_that_is_forgotten_while_it_runs_ends_without_an_answer(ten
         await running
 
 
-async def test_whoever_lost_a_turn_sends_no_more_sentences(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "LEASE_S", 0.03)
+async def test_whoever_lost_a_turn_sends_no_more_sentences(tenant: Tenant) -> None:
     gate = asyncio.Event()
     turns = turns_with(ScriptedEngine(GOOD, gate, GOOD, GROUNDED))
+    turns.claims_of(tenant).lease_s = 0.03
     async with aclosing(turns.run(tenant, "t", QUESTION, time.monotonic() + 20)) as events:
         assert isinstance(await anext(events), Delta)
         await turns.forget(tenant, ["t"])
@@ -162,7 +161,6 @@ async def test_whoever_lost_a_turn_sends_no_more_sentences(tenant: Tenant, monke
 
 
 async def test_a_renewal_that_fails_once_is_tried_again(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "LEASE_S", 0.03)
     gate, renewed, failures = asyncio.Event(), asyncio.Event(), [StorageError("full")]
     loop = asyncio.get_running_loop()
 
@@ -173,7 +171,9 @@ async def test_a_renewal_that_fails_once_is_tried_again(tenant: Tenant, monkeypa
         return True
 
     monkeypatch.setattr(Claims, "renew", renew)
-    running = asyncio.create_task(run(turns_with(ScriptedEngine(gate, GOOD, GROUNDED)), tenant))
+    turns = turns_with(ScriptedEngine(gate, GOOD, GROUNDED))
+    turns.claims_of(tenant).lease_s = 0.03
+    running = asyncio.create_task(run(turns, tenant))
     await renewed.wait()
     gate.set()
     assert isinstance((await running)[-1], Answer)

@@ -2,19 +2,16 @@
 
 import io
 import re
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 from cloud_core.knowledge.documents import Block, Document, Kind, Unreadable
 from cloud_core.knowledge.folding import fold
+from cloud_core.knowledge.ingest.archives import BROKEN, check_office
 from cloud_core.knowledge.ingest.tables import rows_of
 
 ENDINGS = frozenset({".docx"})
 
-MOST_UNPACKED_BYTES = 200 * 2**20
-MOST_RATIO = 200
-MOST_MEMBERS = 5_000
 _LEVEL = re.compile(r"(?:heading|标题)\s*(\d)", re.IGNORECASE)
 
 
@@ -22,28 +19,15 @@ def parse(content: bytes) -> Document:
     import docx
     from docx.opc.exceptions import OpcError
 
-    _check_archive(content)
+    check_office(content, "a Word", ".docx")
     try:
         document = docx.Document(io.BytesIO(content))
         blocks = tuple(_blocks(document))
         title = fold(document.core_properties.title or "")
-    except (OpcError, KeyError, ValueError, SyntaxError, zipfile.BadZipFile, AttributeError):
+    except (*BROKEN, OpcError, KeyError, SyntaxError, TypeError, AttributeError):
         raise Unreadable("is a damaged Word file, or another Office format with a .docx ending") from None
     headings = (block.text for block in blocks if block.kind is Kind.HEADING)
     return Document(title=title or next(headings, ""), blocks=blocks)
-
-
-def _check_archive(content: bytes) -> None:
-    if content.startswith(b"\xd0\xcf\x11\xe0"):
-        raise Unreadable("is encrypted or an old .doc: save it as .docx without a password")
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
-        raise Unreadable("is not a Word file: damaged, or wrong file name ending") from None
-    unpacked = sum(member.file_size for member in members)
-    if unpacked > MOST_UNPACKED_BYTES or unpacked > MOST_RATIO * max(len(content), 4096) or len(members) > MOST_MEMBERS:
-        raise Unreadable("unpacks to far more than its size: not read")
 
 
 def _blocks(document: Any) -> Iterator[Block]:

@@ -1,15 +1,12 @@
-"""Markdown, with front matter `title`, `lang`, `uri`. Inline marks stay in the text: a quote is verbatim."""
+"""Markdown, with front matter (see `metadata`). Inline marks stay in the text: a quote is verbatim."""
 
 import re
 from collections.abc import Iterator
 
-import yaml
-from pydantic import BaseModel, ValidationError
-
-from cloud_core.knowledge.documents import Block, Document, Kind, Unreadable
+from cloud_core.knowledge.documents import Block, Document, Kind
 from cloud_core.knowledge.folding import fold
 from cloud_core.knowledge.ingest.decoding import decode
-from cloud_core.messages import Lang
+from cloud_core.knowledge.ingest.metadata import Metadata, described, from_yaml
 
 ENDINGS = frozenset({".md", ".markdown"})
 
@@ -25,29 +22,13 @@ _QUOTE = re.compile(r"[ \t]{0,3}>[ \t]?")
 _CELL_GAP = re.compile(r"(?<!\\)[ \t]*\|[ \t]*")
 
 
-class FrontMatter(BaseModel):
-    title: str = ""
-    lang: Lang | None = None
-    uri: str = ""
-
-
 def parse(content: bytes) -> Document:
     text = decode(content)
-    front, body = _front_matter(text)
-    blocks = tuple(_Parser(_without_comments(body)).blocks())
-    headings = [block.text for block in blocks if block.kind is Kind.HEADING and block.level == 1]
-    return Document(title=front.title or next(iter(headings), ""), lang=front.lang, uri=front.uri, blocks=blocks)
-
-
-def _front_matter(text: str) -> tuple[FrontMatter, str]:
     match = _FRONT_MATTER.match(text)
-    if match is None:
-        return FrontMatter(), text
-    try:
-        values = yaml.safe_load(match.group(1)) or {}
-        return FrontMatter.model_validate({name: str(value) for name, value in values.items()}), text[match.end() :]
-    except (yaml.YAMLError, ValidationError, AttributeError, RecursionError):
-        raise Unreadable("has broken front matter: give title, lang (en or zh) and uri, one per line") from None
+    metadata = from_yaml(match.group(1), "front matter") if match else Metadata()
+    blocks = tuple(_Parser(_without_comments(text[match.end() :] if match else text)).blocks())
+    headings = [block.text for block in blocks if block.kind is Kind.HEADING and block.level == 1]
+    return described(Document(title=next(iter(headings), ""), blocks=blocks), metadata)
 
 
 def _without_comments(text: str) -> str:

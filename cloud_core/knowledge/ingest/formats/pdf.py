@@ -1,15 +1,17 @@
-"""PDF text layers: lines become paragraphs by their places, larger type becomes headings."""
+"""PDF text layers: lines become paragraphs and table rows by their places, larger type becomes headings."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 from cloud_core.knowledge.documents import Block, Document, Kind, Unreadable
 from cloud_core.knowledge.folding import fold
 from cloud_core.knowledge.ingest.formats.text import ITEM
+from cloud_core.knowledge.ingest.page_lines import Line, has_picture, lines_of, recognised, without_furniture
+from cloud_core.knowledge.ingest.page_tables import tables_of
+from cloud_core.knowledge.ingest.recognition import recogniser
+from cloud_core.knowledge.ingest.tables import rows_of
 
 ENDINGS = frozenset({".pdf"})
 
@@ -19,18 +21,6 @@ _LONGEST_HEADING = 120
 _PARAGRAPH_GAP = 1.4
 _SPARE_WIDTH = 0.12
 _PASSWORD_ERROR = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Points from the page's lower left corner; `size` is the type's, 0 where unknown."""
-
-    text: str
-    page: int
-    size: float = 0.0
-    top: float = 0.0
-    left: float = 0.0
-    right: float = 0.0
 
 
 def parse(content: bytes) -> Document:
@@ -45,78 +35,62 @@ def parse(content: bytes) -> Document:
         raise Unreadable("is encrypted: save it without a password" if encrypted else "is a damaged PDF") from None
     if len(pdf) > MOST_PAGES:
         raise Unreadable(f"has {len(pdf)} pages, more than {MOST_PAGES}: split it")
-    lines, empty = _read(pdf)
+    lines, remarks = _read(pdf)
     if not lines:
         raise Unreadable("has no text layer (a scan?): run text recognition first")
-    remarks = (f"no text on page {', '.join(map(str, empty))}",) if empty else ()
-    blocks = tuple(_blocks(_without_furniture(lines)))
+    blocks = tuple(_blocks(without_furniture(lines)))
     title = fold(pdf.get_metadata_value("Title") or "")
     headings = (block.text for block in blocks if block.kind is Kind.HEADING)
     return Document(title=title or next(headings, ""), blocks=blocks, remarks=remarks)
 
 
-def _read(pdf: Any) -> tuple[list[Line], list[int]]:
+def _read(pdf: Any) -> tuple[list[Line], tuple[str, ...]]:
     import pypdfium2
 
     lines: list[Line] = []
-    empty: list[int] = []
+    pages: dict[str, list[int]] = {"no text": [], "a scan without text": [], "text recognised": []}
     for number in range(len(pdf)):
+        remark = ""
         try:
-            page = pdf[number]
-            found = list(_lines(page.get_textpage(), number))
+            found, remark = _page(pdf[number], number)
         except pypdfium2.PdfiumError:
-            found = []
+            found, remark = [], "no text"
         lines.extend(found)
-        if not found:
-            empty.append(number + 1)
-    return lines, empty
+        if remark:
+            pages[remark].append(number + 1)
+    told = ((remark, ", ".join(map(str, numbers))) for remark, numbers in pages.items() if numbers)
+    return lines, tuple(f"{remark} on page {numbers}" for remark, numbers in told)
 
 
-def _lines(textpage: Any, page: int) -> Iterator[Line]:
-    text = textpage.get_text_range()
-    placed = len(text) == textpage.count_chars()
-    start = 0
-    for piece in re.split(r"(\r\n|\r|\n)", text):
-        if piece.strip():
-            clean = piece.replace("\x02", "-").replace("\ufffe", "-")
-            first = start + len(piece) - len(piece.lstrip())
-            last = start + len(piece.rstrip()) - 1
-            yield _placed(textpage, clean, page, first, last) if placed else Line(clean, page)
-        start += len(piece)
-
-
-def _placed(textpage: Any, text: str, page: int, first: int, last: int) -> Line:
-    from pypdfium2 import raw
-
-    left, _, _, top = textpage.get_charbox(first, loose=True)
-    _, _, right, _ = textpage.get_charbox(last, loose=True)
-    return Line(text, page, raw.FPDFText_GetFontSize(textpage.raw, first), top, left, right)
-
-
-def _without_furniture(lines: list[Line]) -> list[Line]:
-    """Drop page numbers, and what stands on most pages: running heads and feet."""
-    pages = len({line.page for line in lines})
-    seen = Counter(key for key in {(line.page, _digitless(line.text)) for line in lines})
-    on_pages = Counter(text for _, text in seen)
-    furniture = {text for text, count in on_pages.items() if pages >= 3 and count > pages / 2}
-    kept = [line for line in lines if _digitless(line.text) not in furniture and not _is_page_number(line.text)]
-    return kept or lines
-
-
-def _digitless(text: str) -> str:
-    return re.sub(r"\d+", "0", fold(text))
-
-
-def _is_page_number(text: str) -> bool:
-    return re.fullmatch(r"\W*(?:page|第)?\s*\d{1,4}\s*(?:页|(?:/|of)\s*\d{1,4})?\W*", text, re.IGNORECASE) is not None
+def _page(page: Any, number: int) -> tuple[list[Line], str]:
+    found = list(lines_of(page, number))
+    if found:
+        return found, ""
+    if not has_picture(page):
+        return [], "no text"
+    recognise = recogniser()
+    found = recognised(page, number, recognise) if recognise else []
+    return found, "text recognised" if found else "a scan without text"
 
 
 def _blocks(lines: Sequence[Line]) -> Iterator[Block]:
     sizes = sorted(line.size for line in lines for _ in range(len(line.text)))
     body = sizes[len(sizes) // 2]
     larger = sorted({round(line.size) for line in lines if _is_heading(line, body)}, reverse=True)
-    pitch = _pitch(lines)
-    width = max(line.right for line in lines)
+    start = group = 0
+    for table in tables_of(lines):
+        for block in _texts(lines[start : table.start], lines, body, larger):
+            yield block.model_copy(update={"group": group + block.group})
+        group += table.start - start + 1
+        yield from rows_of(table.rows, group)
+        start, group = table.end, group + 1
+    for block in _texts(lines[start:], lines, body, larger):
+        yield block.model_copy(update={"group": group + block.group})
+
+
+def _texts(lines: Sequence[Line], everything: Sequence[Line], body: float, larger: Sequence[int]) -> Iterator[Block]:
+    pitch = _pitch(everything)
+    width = max(line.right for line in everything)
     paragraph: list[Line] = []
     group = 0
     for line in lines:
