@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 export PYTHON
 
 
-.PHONY: help run test check bench chaos protos lock fmt clean venv venv-dev
+.PHONY: help run test check bench bench-large chaos protos lock fmt clean venv venv-dev
 
 help: ## this page
 	@packaging/help.sh $(firstword $(MAKEFILE_LIST))
@@ -26,6 +26,9 @@ check: venv-dev ## format, lint, types, rooms, protobuf: what CI checks
 
 bench: venv-dev ## every figure beside its limit, measured in the same run (ONLY=encoder, JSON=file)
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
+
+bench-large: venv-dev ## a million passages on PostgreSQL, a quarter of an hour (N=100000, JSON=file)
+	@exec $(BIN)/python -m benchmarks.large $(if $(N),--passages $(N)) $(if $(JSON),--json $(JSON))
 
 chaos: venv-dev ## kill the edge N times while customers write: nothing is lost or doubled (N=200, SEED=number, JSON=file)
 	@exec $(BIN)/python -m tests.chaos $(if $(N),--kills $(N)) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))

@@ -26,6 +26,7 @@ BENCHMARKS = (
     "acknowledged",
     "durability",
     "recovery",
+    "knowledge",
 )
 
 BROKEN = (WrongAnswerError, ServerError, NearsideError, OSError, EOFError, ExceptionGroup)

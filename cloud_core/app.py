@@ -2,8 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary
@@ -11,6 +12,7 @@ from weakref import WeakKeyDictionary
 from cloud_core.engines import make_engine
 from cloud_core.knowledge import export as knowledge_export
 from cloud_core.knowledge.base import KnowledgeBase
+from cloud_core.knowledge.encoder_choice import Shelf
 from cloud_core.knowledge.stores.base import Store
 from cloud_core.knowledge.stores.sqlite.schema import MIGRATIONS as KNOWLEDGE
 from cloud_core.knowledge.stores.sqlite.store import SqliteStore
@@ -30,6 +32,7 @@ from nearside.telemetry import Conditions, make_registry, operations_app
 if TYPE_CHECKING:
     from cloud_core.database import Database
     from cloud_core.tenants.postgres import PostgresTenants
+    from cloud_core.turns.claims import ClaimStore
     from cloud_core.turns.runner import Turns
 
 LOG = logger("app")
@@ -95,15 +98,15 @@ def open_store(tenant: Tenant) -> Store:
 
 
 class Libraries:
-    """One knowledge base per tenant, opened when it is first asked for."""
+    """One knowledge base per tenant, opened when it is first asked for; `waits` as in `Encoders`."""
 
-    def __init__(self, encoder: TextEncoder) -> None:
-        self._encoder = encoder
+    def __init__(self, encoder: TextEncoder, *, waits: bool = True) -> None:
+        self._encoder, self._shelf, self._waits = encoder, Shelf(), waits
         self._open: WeakKeyDictionary[Tenant, KnowledgeBase] = WeakKeyDictionary()
 
     def of(self, tenant: Tenant) -> KnowledgeBase:
         if tenant not in self._open:
-            self._open[tenant] = KnowledgeBase(open_store(tenant), self._encoder)
+            self._open[tenant] = KnowledgeBase(open_store(tenant), self._encoder, self._shelf, waits=self._waits)
         return self._open[tenant]
 
     def close(self, tenant: Tenant) -> None:
@@ -119,10 +122,9 @@ def run(settings: CoreSettings) -> None:
 
 
 async def serve(settings: CoreSettings) -> None:
-    from cloud_core.serving import https, metrics, rpc
+    from cloud_core.serving import metrics, rpc
     from cloud_core.serving.converse import TurnService
     from cloud_core.turns.runner import Turns
-    from nearside.tls import server_context
 
     log_loop_errors(asyncio.get_running_loop())
     stopping = _stop_signal()
@@ -136,21 +138,22 @@ async def serve(settings: CoreSettings) -> None:
         encoder, _ = await asyncio.gather(asyncio.to_thread(TextEncoder), _start_nats(parts, settings, conditions))
         engine = make_engine(settings.engine.kind, settings.engine.options, encoder)
         conditions.report("engine", True, detail=settings.engine.kind)
-        libraries = Libraries(encoder)
+        libraries = Libraries(encoder, waits=False)
         turns = Turns(libraries.of, lambda _tenant: (settings.engine.kind, engine), counters.count_withheld)
-        tls = server_context(settings.https.cert, settings.https.key)
-        front, door = https.front_page(settings.name), settings.https
-        await parts.enter_async_context(serving(front, door.host, door.port, tls=tls, what="https"))
+        await _open_https(parts, settings)
         conditions.report("https", True)
         bounds = settings.turns
         await _each_tenant(tenants, lambda tenant: turns.claims_of(tenant).end_leases, "leases_not_ended")
         service = TurnService(turns, tenants.get, counters, bounds.max_in_flight, bounds.max_s)
         await _start(parts, rpc.RpcDoor(service, settings.grpc, DRAIN_S))
         conditions.report("grpc", True)
-        keeping = _keep_house(tenants, turns, bounds.keep_days)
-        noticing = _notice_removals(tenants, turns, libraries, conditions)
-        for work in (keeping, noticing, notifier.watch()):
-            parts.callback(asyncio.create_task(work).cancel)
+        _in_the_background(
+            parts,
+            _keep_house(tenants, turns, libraries, bounds.keep_days),
+            _notice_removals(tenants, turns, libraries, conditions),
+            _keep_embedded(parts, tenants, libraries),
+            notifier.watch(),
+        )
         conditions.report("store", True)
         await _announce(settings, tenants, notifier)
         await stopping.wait()
@@ -158,6 +161,20 @@ async def serve(settings: CoreSettings) -> None:
         conditions.report("grpc", False, detail="stopping")
         LOG.info("stopping")
     LOG.info("stopped")
+
+
+async def _open_https(parts: AsyncExitStack, settings: CoreSettings) -> None:
+    from cloud_core.serving import https
+    from nearside.tls import server_context
+
+    front, door = https.front_page(settings.name), settings.https
+    tls = server_context(door.cert, door.key)
+    await parts.enter_async_context(serving(front, door.host, door.port, tls=tls, what="https"))
+
+
+def _in_the_background(parts: AsyncExitStack, *works: Coroutine[None, None, None]) -> None:
+    for work in works:
+        parts.callback(asyncio.create_task(work).cancel)
 
 
 async def _announce(settings: CoreSettings, tenants: Registry, notifier: Notifier) -> None:
@@ -186,14 +203,55 @@ async def _start_nats(parts: AsyncExitStack, settings: CoreSettings, conditions:
         await _start(parts, Link(settings, report))
 
 
-async def _keep_house(tenants: Registry, turns: "Turns", keep_days: float) -> None:
+def _keep_house(
+    tenants: Registry, turns: "Turns", libraries: Libraries, keep_days: float
+) -> Coroutine[None, None, None]:
+    def sweep(tenant: Tenant) -> Callable[[], None]:
+        return partial(_sweep, turns.claims_of(tenant), libraries.of(tenant), keep_days)
+
+    return _hourly(tenants, sweep, "housekeeping_failed")
+
+
+def _sweep(claims: "ClaimStore", library: KnowledgeBase, keep_days: float) -> None:
+    claims.sweep(keep_days)
+    library.sweep_gaps(keep_days)
+
+
+def _keep_embedded(parts: AsyncExitStack, tenants: Registry, libraries: Libraries) -> Coroutine[None, None, None]:
+    """An upgrade may bring another encoder: its vectors are made beside the turns."""
+    stopping = threading.Event()
+    parts.callback(stopping.set)
+
+    def embed(tenant: Tenant) -> Callable[[], None]:
+        return partial(_catch_up, tenant.id, libraries.of(tenant), stopping)
+
+    return _hourly(tenants, embed, "re_embedding_failed")
+
+
+def _catch_up(tenant_id: str, library: KnowledgeBase, stopping: threading.Event) -> None:
+    def go_on(_done: int) -> None:
+        if stopping.is_set():
+            raise _Stopping
+
+    state = library.encoder_state()
+    if state.is_outdated:
+        LOG.info("re_embedding", tenant_id=tenant_id, passages=state.waiting)
+    with suppress(_Stopping):
+        library.catch_up(go_on)
+        if state.is_outdated:
+            LOG.info("re_embedded", tenant_id=tenant_id)
+
+
+class _Stopping(Exception):
+    pass
+
+
+async def _hourly(tenants: Registry, work: Callable[[Tenant], Callable[[], None]], complaint: str) -> None:
     while True:
         try:
-            await _each_tenant(
-                tenants, lambda tenant: partial(turns.claims_of(tenant).sweep, keep_days), "housekeeping_failed"
-            )
+            await _each_tenant(tenants, work, complaint)
         except NearsideError as error:
-            LOG.error("housekeeping_failed", error=failure(error))
+            LOG.error(complaint, error=failure(error))
         await asyncio.sleep(HOUR_S)
 
 

@@ -38,7 +38,7 @@ TIME = re.compile(
     r"\s*(?P<en>[ap])?(?:(?<=[ap])\.?m\.?)?"
 )
 CODE = re.compile(rf"{START}[a-z]+-?\d[a-z0-9]*(?:-[a-z0-9]+)*{END}")
-LIST_MARK = re.compile(r"^\s*\d{1,2}[.)、]\s*")
+LIST_MARK = re.compile(r"^\s*\d{1,2}[.)、](?!\d)\s*")
 GAP = " ¦ "
 """Nothing is read across it: neighbouring cells of a table are facts of their own."""
 

@@ -7,7 +7,7 @@ if [ -t 1 ] && [ "${TERM:-dumb}" != dumb ] && [ -z "${NO_COLOR:-}" ]; then
 fi
 printf '\n  %sNearside%s  customer service that answers next to the customer\n\n' "$bold" "$off"
 awk -F ':.*## ' -v green="$green" -v off="$off" \
-  '/^[a-z-]+:.*## / { printf "    %smake %-8s%s %s\n", green, $1, off, $2 }' "$1"
+  '/^[a-z-]+:.*## / { printf "    %smake %-11s%s %s\n", green, $1, off, $2 }' "$1"
 cat <<END
 
   ${dim}First steps${off}   make run, then open the address it prints

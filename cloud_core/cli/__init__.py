@@ -7,9 +7,12 @@ from cloud_core.cli import (
     check,
     database,
     edge,
-    evaluate,
+    evaluate_answers,
     init,
     kb,
+    kb_encoder,
+    kb_gaps,
+    kb_search,
     keys,
     migrate,
     pack,
@@ -30,11 +33,14 @@ status.add_to(app)
 backup.add_to(app)
 restore.add_to(app)
 app.add_typer(tenant.group, name="tenant")
+kb_search.add_to(kb.group)
+kb_gaps.add_to(kb.group)
+kb_encoder.add_to(kb.group)
 migrate.add_to(kb.group)
 app.add_typer(kb.group, name="kb")
 app.add_typer(pack.group, name="pack")
 app.add_typer(edge.group, name="edge")
-app.add_typer(evaluate.group, name="evaluate")
+app.add_typer(evaluate_answers.group, name="evaluate")
 app.add_typer(keys.group, name="keys")
 app.add_typer(database.group, name="database")
 

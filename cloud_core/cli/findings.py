@@ -1,17 +1,21 @@
 """What `cloud-core check` looks at. It changes nothing, save that opening a tenant brings its tables up to date."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from cryptography import x509
 
 from cloud_core import settings as core_settings
-from cloud_core.app import open_tenants
+from cloud_core.app import open_store, open_tenants
 from cloud_core.cli import database
 from cloud_core.cli.config import FILE
 from cloud_core.engines import make_engine
 from cloud_core.fleet.nats import find_program
+from cloud_core.knowledge import encoder_choice
+from cloud_core.knowledge.base import KnowledgeBase
 from cloud_core.settings import CoreSettings
+from cloud_core.tenants import Tenant
 from nearside import findings
 from nearside.encoder import TextEncoder
 from nearside.errors import NearsideError
@@ -91,8 +95,21 @@ def _tenants(settings: CoreSettings) -> Iterator[Finding]:
     for tenant_id in tenants.keyless():
         hint = f"restore it from the backup, or cloud-core tenant remove {tenant_id}"
         yield Finding("error", f"the key of a tenant is gone — {settings.data / 'tenants' / tenant_id} — {hint}")
+    shipped = TextEncoder()
     for tenant_id in tenants.ids():
         try:
-            tenants.get(tenant_id)
+            yield from _vectors(tenants.get(tenant_id), shipped)
         except NearsideError as error:
             yield Finding("error", str(error))
+
+
+def _vectors(tenant: Tenant, shipped: TextEncoder) -> Iterator[Finding]:
+    with closing(KnowledgeBase(open_store(tenant), shipped)) as base:
+        state = base.encoder_state()
+    encoder_choice.opened(state.wanted, shipped)
+    if state.is_outdated:
+        what = f"{state.waiting:,} passages of {tenant.id} have no vectors of this release's encoder"
+        yield Finding("warning", f"{what} — knowledge — the core makes them while it serves")
+    elif not state.in_use:
+        what = f"{state.waiting:,} passages of {tenant.id} wait for vectors of {state.wanted.kind}"
+        yield Finding("warning", f"{what} — knowledge — repeat `cloud-core kb encoder set`")

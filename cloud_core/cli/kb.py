@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cloud_core.cli import kb_pages
 from cloud_core.cli.config import Config, load
 from cloud_core.cli.progress import Advance, progress
 from nearside import terminal
@@ -20,58 +21,90 @@ if TYPE_CHECKING:
     from cloud_core.knowledge.adding import Labels
     from cloud_core.knowledge.base import KnowledgeBase
     from cloud_core.knowledge.documents import Report
-    from cloud_core.knowledge.index.filters import Filters
     from cloud_core.knowledge.stores.base import Change
+    from cloud_core.tenants import Tenant
 
 THIN_BYTES, HUGE_PASSAGES = 200, 400
 group = terminal.make_group("A tenant's knowledge base: what is added waits in a draft until it is published.")
 TenantId = Annotated[str, typer.Option("--tenant", "-t", metavar="ID", help="Whose knowledge base.")]
 Note = Annotated[str, typer.Option(metavar="TEXT", help="What `kb versions` shall say of it.")]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
+Source = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[PATH]",
+        help="A folder with all below it, or a file: md, html, txt, pdf, docx, pptx, xlsx, xls, ods, csv, zip.",
+    ),
+]
+Urls = Annotated[
+    Path | None, typer.Option("--urls", metavar="FILE", help="Web pages instead: a file with an address a line.")
+]
+Sitemap = Annotated[
+    str, typer.Option("--sitemap", metavar="URL", help="Web pages instead: those that a sitemap names.")
+]
+Allowed = Annotated[
+    list[str] | None, typer.Option("--allow", metavar="HOST", help="A host that may be asked; may be repeated.")
+]
+Tags = Annotated[list[str] | None, typer.Option(metavar="WORD", help="A tag of each document; may be repeated.")]
 OfDraft = Annotated[bool, typer.Option("--draft", help="As if the draft were published.")]
 
 
 @group.command("add")
 def add(
-    path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="A file, an archive (zip), or a folder with all below it.")
-    ],
     tenant: TenantId,
+    path: Source = None,
+    urls: Urls = None,
+    sitemap: Sitemap = "",
+    allow: Allowed = None,
     publish: Annotated[bool, typer.Option("--publish", help="Publish the draft afterwards.")] = False,
     mirror: Annotated[
         bool, typer.Option("--mirror", help="Remove documents that came from this folder and are gone from it.")
     ] = False,
-    tag: Annotated[
-        list[str] | None, typer.Option(metavar="WORD", help="A tag of each document; may be repeated.")
-    ] = None,
+    tag: Tags = None,
     audience: Annotated[str, typer.Option(metavar="WORD", help="Whom the documents are for.")] = "",
     valid_from: Day = None,
     valid_until: Day = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add or update documents in the draft: a file, or a folder with all below it.
+    """Add or update documents in the draft: a file, a folder with all below it, or web pages.
 
-    Files that did not change are passed over, so a command that was interrupted is repeated and finishes. Tags,
-    audience and days hold for every document of this call, before what a document says of itself.
+    What did not change is passed over, so a command that was interrupted is repeated and finishes. Tags, audience and
+    days hold for every document of this call, before what a document says of itself. Web pages of a list or a sitemap
+    are always mirrored: those that are gone from it are removed.
     """
+    pages = kb_pages.asked_for(path, urls, sitemap, allow)
+    if path:
+        _check_place(path, mirror=mirror)
+    labels, owner = _labels(tag, audience, valid_from, valid_until), find_tenant(config, tenant)
+    base, missing = base_of(owner), list["Report"]()
+    with progress(quiet=as_json) as advance:
+        place = path or (pages.folder_in(owner.folder) if pages else Path())
+        if pages:
+            missing = pages.fetch(place, advance)
+        added = base.add(place, labels=labels, mirror=mirror or bool(pages), progress=_each(place, advance))
+    name = pages.name if pages else place.name
+    _show_reports(missing + added, str(path or name), as_json=as_json)
+    if publish:
+        _publish(base, tenant, f"kb add {name}", quiet=as_json)
+    elif not as_json:
+        _say_what_waits(base, tenant)
+
+
+def _check_place(path: Path, *, mirror: bool) -> None:
     if not path.exists():
         raise NearsideError("no such file or folder", where=str(path))
     if mirror and not path.is_dir():
         raise typer.BadParameter("PATH is no folder", param_hint="'--mirror'")
-    base, labels = _open(config, tenant), _labels(tag, audience, valid_from, valid_until)
-    with progress(quiet=as_json) as advance:
-        reports = base.add(path, labels=labels, mirror=mirror, progress=_each(path, advance))
+
+
+def _show_reports(reports: "list[Report]", where: str, *, as_json: bool) -> None:
     columns = {"document_id": "Document", "status": "", "passages": "Passages", "notes": "Notes"}
-    terminal.show_rows([_row(report) for report in reports], columns, as_json=as_json, empty=f"no file in {path}")
+    terminal.show_rows([_row(report) for report in reports], columns, as_json=as_json, empty=f"no file in {where}")
     if not as_json and reports:
         typer.echo(_counts(str(report.status) for report in reports))
     if reports and all(report.status == "skipped" for report in reports):
-        raise NearsideError("nothing could be added", where=str(path), hint="see the notes")
-    if publish:
-        _publish(base, tenant, f"kb add {path.name}", quiet=as_json)
-    elif not as_json:
-        _say_what_waits(base, tenant)
+        raise NearsideError("nothing could be added", where=where, hint="see the notes")
 
 
 @group.command("remove", help="Remove documents from the draft, by the ids that `kb list --draft` shows.")
@@ -81,7 +114,7 @@ def remove(
     publish: Annotated[bool, typer.Option("--publish", help="Publish the draft afterwards.")] = False,
     config: Config = None,
 ) -> None:
-    base = _open(config, tenant)
+    base = open_base(config, tenant)
     unknown = [document_id for document_id in document if not base.remove(document_id)]
     if unknown:
         raise NearsideError(f"no document {', '.join(unknown)}", where=f"tenant {tenant}", hint="see `kb list --draft`")
@@ -94,7 +127,7 @@ def remove(
 
 @group.command("changes", help="Show what publishing the draft would change.")
 def changes(tenant: TenantId, config: Config = None, as_json: AsJson = False) -> None:
-    rows = [asdict(change) for change in _open(config, tenant).changes()]
+    rows = [asdict(change) for change in open_base(config, tenant).changes()]
     columns = {
         "document_id": "Document",
         "title": "Title",
@@ -107,12 +140,12 @@ def changes(tenant: TenantId, config: Config = None, as_json: AsJson = False) ->
 
 @group.command("publish", help="Make the draft live as the next version; a running core sees it at its next search.")
 def publish(tenant: TenantId, note: Note = "", config: Config = None, as_json: AsJson = False) -> None:
-    _publish(_open(config, tenant), tenant, note, quiet=False, as_json=as_json)
+    _publish(open_base(config, tenant), tenant, note, quiet=False, as_json=as_json)
 
 
 @group.command("discard", help="Forget the draft; what is live stays.")
 def discard(tenant: TenantId, config: Config = None, as_json: AsJson = False) -> None:
-    discarded = _open(config, tenant).discard()
+    discarded = open_base(config, tenant).discard()
     if as_json:
         terminal.show_json({"discarded": discarded})
     else:
@@ -121,7 +154,7 @@ def discard(tenant: TenantId, config: Config = None, as_json: AsJson = False) ->
 
 @group.command("versions", help="List the versions, newest first.")
 def versions(tenant: TenantId, config: Config = None, as_json: AsJson = False) -> None:
-    base = _open(config, tenant)
+    base = open_base(config, tenant)
     live = base.version
     rows = [asdict(version) | {"live": str(version.number) == live} for version in base.versions()]
     columns = {
@@ -150,7 +183,7 @@ def rollback(
 
     The draft stays as it is. The last ten versions are kept for this.
     """
-    version = _open(config, tenant).rollback(number)
+    version = open_base(config, tenant).rollback(number)
     if as_json:
         terminal.show_json({"version": version, "restored": number})
     else:
@@ -159,7 +192,7 @@ def rollback(
 
 @group.command("list", help="List the documents.")
 def show(tenant: TenantId, draft: OfDraft = False, config: Config = None, as_json: AsJson = False) -> None:
-    rows = [asdict(document) for document in _open(config, tenant).documents(draft=draft)]
+    rows = [asdict(document) for document in open_base(config, tenant).documents(draft=draft)]
     columns = {
         "document_id": "Document",
         "title": "Title",
@@ -173,8 +206,8 @@ def show(tenant: TenantId, draft: OfDraft = False, config: Config = None, as_jso
 
 @group.command("stats", help="Tell how much there is, in which languages, and which documents look wrong.")
 def stats(tenant: TenantId, draft: OfDraft = False, config: Config = None, as_json: AsJson = False) -> None:
-    base = _open(config, tenant)
-    documents, measures = base.documents(draft=draft), base.measure()
+    base = open_base(config, tenant)
+    documents, measures, state = base.documents(draft=draft), base.measure(), base.encoder_state()
     numbers = {
         "version": base.version,
         "changes_waiting": len(base.changes()),
@@ -184,6 +217,8 @@ def stats(tenant: TenantId, draft: OfDraft = False, config: Config = None, as_js
         "languages": dict(sorted(Counter(document.lang for document in documents).items())),
         **asdict(measures),
         "encoder": base.active_encoder(),
+        "encoder_wanted": state.wanted.kind,
+        "passages_waiting_for_vectors": state.waiting,
         "thin": [document.document_id for document in documents if document.size < THIN_BYTES],
         "huge": [document.document_id for document in documents if document.passages > HUGE_PASSAGES],
     }
@@ -193,53 +228,6 @@ def stats(tenant: TenantId, draft: OfDraft = False, config: Config = None, as_js
     width = max(map(len, numbers))
     for name, value in numbers.items():
         typer.echo(f"{name.replace('_', ' '):<{width}}  {_shown(value)}")
-
-
-@group.command("search")
-def search(
-    question: Annotated[str, typer.Argument(metavar="QUESTION")],
-    tenant: TenantId,
-    limit: Annotated[int, typer.Option(min=1, max=50, help="How many passages.")] = 5,
-    lang: Annotated[str, typer.Option(metavar="en|zh", help="Only passages in this language.")] = "",
-    tag: Annotated[
-        list[str] | None, typer.Option(metavar="WORD", help="Only with this tag; repeated: one of them.")
-    ] = None,
-    audience: Annotated[
-        str, typer.Option(metavar="WORD", help="Also what is for them, not only what is for all.")
-    ] = "",
-    explain: Annotated[bool, typer.Option("--explain", help="Show what each list gave to the score.")] = False,
-    draft: OfDraft = False,
-    config: Config = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show the passages that a question finds, as the engine would get them.
-
-    Documents that are not valid today are not among them.
-    """
-    from nearside.lexical import language_of
-
-    filters = _filters(lang, tag, audience)
-    evidence = _open(config, tenant).look_up(question, language_of(question), limit, filters=filters, draft=draft)
-    rows: list[dict[str, Any]] = [
-        {
-            "score": round(passage.score, 4),
-            "document_id": passage.document_id,
-            "title": passage.title,
-            "heading": passage.heading,
-            "uri": passage.uri,
-            "lang": passage.lang,
-            "text": passage.text,
-        }
-        for passage in evidence.passages
-    ]
-    if explain:
-        lists = [{name: round(given, 4) for name, given in one.items()} for one in evidence.explanation]
-        rows = [row | {"lists": given} for row, given in zip(rows, lists, strict=True)]
-    if as_json or not rows:
-        terminal.show_rows(rows, {}, as_json=as_json, empty="nothing found")
-        return
-    for number, row in enumerate(rows, start=1):
-        _show_passage(number, row)
 
 
 @group.command("synonyms", help="Show the tenant's own synonyms, or take them from a file instead.")
@@ -252,25 +240,12 @@ def synonyms(
 ) -> None:
     from nearside.operator_files import read_text
 
-    base = _open(config, tenant)
+    base = open_base(config, tenant)
     if file is None:
         typer.echo(base.synonyms().rstrip("\n") or "no synonyms yet: cloud-core kb synonyms FILE --tenant ID")
         return
-    base.set_synonyms(read_text(file), str(file))
-    typer.echo(f"{tenant} is searched with the synonyms of {file} from now on")
-
-
-def _show_passage(number: int, row: dict[str, Any]) -> None:
-    from rich.padding import Padding
-    from rich.text import Text
-
-    console = terminal.console()
-    place = " › ".join(part for part in (row["title"], row["heading"]) if part)
-    console.print(Text(f"{number}. {place}", style="bold"), Text(f"{row['score']:.3f}  {row['uri']}", style="dim"))
-    if lists := row.get("lists"):
-        given = ", ".join(f"{name} {share:.3f}" for name, share in lists.items())
-        console.print(Padding(Text(given, style="dim"), (0, 0, 0, 3), expand=False))
-    console.print(Padding(Text(row["text"].replace("\t", "  ")), (0, 0, 1, 3), expand=False))
+    version = base.set_synonyms(read_text(file), str(file))
+    typer.echo(f"version {version} is live for {tenant}, with the synonyms of {file}")
 
 
 def _publish(base: "KnowledgeBase", tenant: str, note: str, *, quiet: bool, as_json: bool = False) -> None:
@@ -331,16 +306,6 @@ def _labels(tag: list[str] | None, audience: str, first: datetime | None, last: 
     return Labels(tags, audience.strip(), first.date() if first else None, last.date() if last else None)
 
 
-def _filters(lang: str, tag: list[str] | None, audience: str) -> "Filters":
-    from cloud_core.knowledge.index.filters import Filters
-    from cloud_core.knowledge.index.snapshot import LANGS
-
-    if lang and lang not in LANGS:
-        raise typer.BadParameter(f"it is one of {', '.join(LANGS)}", param_hint="'--lang'")
-    langs = frozenset(one for one in LANGS if one == lang)
-    return Filters(langs, frozenset(tag or ()), audience)
-
-
 def _each(path: Path, advance: Advance | None) -> "Callable[[Report], None] | None":
     """What is told of each file."""
     if advance is None:
@@ -351,9 +316,18 @@ def _each(path: Path, advance: Advance | None) -> "Callable[[Report], None] | No
     return lambda report: advance(report.document_id, next(done), total)
 
 
-def _open(config: Path | None, tenant_id: str) -> "KnowledgeBase":
-    from cloud_core.app import Libraries, open_tenants
+def open_base(config: Path | None, tenant_id: str) -> "KnowledgeBase":
+    return base_of(find_tenant(config, tenant_id))
+
+
+def find_tenant(config: Path | None, tenant_id: str) -> "Tenant":
+    from cloud_core.app import open_tenants
+
+    return open_tenants(load(config)).get(tenant_id)
+
+
+def base_of(tenant: "Tenant") -> "KnowledgeBase":
+    from cloud_core.app import Libraries
     from nearside.encoder import TextEncoder
 
-    tenant = open_tenants(load(config)).get(tenant_id)
     return Libraries(TextEncoder()).of(tenant)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cloud_core.engines.base import EngineRequest
 from cloud_core.engines.extraction.choosing import choose
 from cloud_core.engines.extraction.lines import Line
+from cloud_core.engines.extraction.reading import Reader
 from cloud_core.engines.extraction.wording import NO_EVIDENCE, named, quote, readable
 from cloud_core.messages import Citation, EngineEvent, Finished, Lang, Outcome, Sentence
 from nearside.encoder import TextEncoder
@@ -20,7 +21,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     least_confidence: float = Field(0.5, ge=0.0, le=1.0, description="Below it, the engine says that it does not know.")
-    most_sentences: int = Field(3, ge=1, le=10, description="An answer quotes at most this many.")
+    most_sentences: int = Field(3, ge=1, le=10, description="An answer quotes at most this many; a list is one.")
 
 
 class Engine:
@@ -29,14 +30,16 @@ class Engine:
             self._settings = Settings.model_validate(settings)
         except ValidationError as error:
             raise _complaint(error) from None
-        self._encoder = encoder
+        self._reader = Reader(encoder)
 
     async def stream(self, request: EngineRequest) -> AsyncIterator[EngineEvent]:
         if time.monotonic() >= request.deadline_at:
             raise EngineError("the deadline has passed")
         lang = request.question.lang
-        choice = await asyncio.to_thread(choose, request, self._encoder, self._settings.most_sentences)
-        if choice.confidence < self._settings.least_confidence:
+        choice = await asyncio.to_thread(
+            choose, request, self._reader, self._settings.most_sentences, self._settings.least_confidence
+        )
+        if not choice.lines:
             yield Sentence(NO_EVIDENCE[lang], ())
             yield Finished(Outcome.NO_EVIDENCE, 1.0 - choice.confidence)
             return
@@ -56,8 +59,9 @@ def _complaint(error: ValidationError) -> SettingsError:
 
 def _sentences(lines: Sequence[Line], lang: Lang) -> Iterator[Sentence]:
     document_id = ""
-    for line in lines:
-        text, passage = readable(line, lang), line.passage
+    for line, following in zip(lines, [*lines[1:], None], strict=True):
+        leads = following is not None and (following.rank, following.lead) == (line.rank, line.position)
+        text, passage = readable(line, lang, leads=leads), line.passage
         if passage.document_id != document_id:
             text = named(text, passage.title, lang, first=not document_id)
         document_id = passage.document_id

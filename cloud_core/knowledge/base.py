@@ -1,25 +1,30 @@
 """A tenant's knowledge: files go into a draft, a published version is searched."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
-from cloud_core.knowledge import synonyms
+from cloud_core.knowledge import encoder_choice, synonyms
 from cloud_core.knowledge.adding import Adding, Labels
 from cloud_core.knowledge.documents import Report, Status
-from cloud_core.knowledge.embedding import SentenceEncoder, fill_in
+from cloud_core.knowledge.embedding import SentenceEncoder, embed, fill_in
+from cloud_core.knowledge.encoder_choice import SHIPPED, Choice, Encoders, Shelf, State
 from cloud_core.knowledge.index import topics
 from cloud_core.knowledge.index.filters import Filters
 from cloud_core.knowledge.ingest.parser import Parser
 from cloud_core.knowledge.ingest.sources import sources
 from cloud_core.knowledge.queries import Term
 from cloud_core.knowledge.search import search
-from cloud_core.knowledge.stores.base import Change, DocumentInfo, Measures, Store, VersionInfo
+from cloud_core.knowledge.stores.base import Change, DocumentInfo, Gap, Measures, Store, VersionInfo
 from cloud_core.messages import HistoryItem, Lang, Passage
+from nearside import __version__
+from nearside.errors import EngineError
 
 NO_LABELS = Labels()
+LONGEST_GAP = 1_000
 KNOWN_ENOUGH = 0.95
 """Share of the passages that were there when search learned from them."""
 
@@ -32,14 +37,16 @@ class Evidence:
     passages: tuple[Passage, ...]
     terms: tuple[Term, ...]
     explanation: tuple[Mapping[str, float], ...] = ()
-    neighbours: Mapping[str, tuple[Passage, ...]] = field(default_factory=dict)
 
 
 class KnowledgeBase:
     """Blocking, thread-safe. Whoever makes one hands the store over."""
 
-    def __init__(self, store: Store, encoder: SentenceEncoder) -> None:
-        self._store, self._encoder = store, encoder
+    def __init__(
+        self, store: Store, shipped: SentenceEncoder, shelf: Shelf | None = None, *, waits: bool = True
+    ) -> None:
+        """`shipped` encodes unless the tenant chose another, which is opened from the shelf; `waits` as `Encoders`."""
+        self._store, self._encoders = store, Encoders(shipped, shelf or Shelf(), waits=waits)
 
     def close(self) -> None:
         """Searches under way end; later ones raise StorageError."""
@@ -84,7 +91,7 @@ class KnowledgeBase:
         """
         reports: list[Report] = []
         with Parser() as parser:
-            adding = Adding(self._store, self._encoder, parser, labels)
+            adding = Adding(self._store, self._encoder_for_adding(), parser, labels)
             for report in adding.reports(sources(path, root)):
                 reports.append(report)
                 if progress:
@@ -108,30 +115,92 @@ class KnowledgeBase:
     def publish(self, note: str = "") -> str:
         """Make the draft the next version, live at once; its number, or the live one's where nothing changed."""
         if self._store.changes():
-            self._learn()
+            self._complete()
+            self._learn(draft=True)
         return self._store.publish(note)
 
     def rollback(self, number: int) -> str:
         """Make the content of an old version the next one, live at once; its number. Raises NearsideError."""
-        return self._store.rollback(number)
+        version = self._store.rollback(number)
+        self._learn(draft=False)
+        return version
 
     def synonyms(self) -> str:
         """The tenant's own, as they were written."""
-        with self._store.reading() as snapshot:
-            return (snapshot.learned(synonyms.NAME) or b"").decode()
+        return (self._store.learned(synonyms.NAME) or b"").decode()
 
-    def set_synonyms(self, text: str, where: str = "") -> None:
-        """Instead of what there was, searched with at once. Raises ContentError with the line."""
+    def set_synonyms(self, text: str, where: str = "") -> str:
+        """Instead of what there was, live at once as a new version; its number. Raises ContentError with the line."""
         synonyms.read(text, where)
-        self._store.keep_learned(synonyms.NAME, text.encode())
+        if text == self.synonyms():
+            return self.version
+        return self._store.publish_learned(synonyms.NAME, text.encode(), "synonyms")
 
-    def re_embed(self, encoder: SentenceEncoder, progress: Callable[[int], None] | None = None) -> None:
+    def encoder_state(self) -> encoder_choice.State:
+        active, choices = self._store.encoder(), self._choices()
+        shipped = self._encoders.shipped.fingerprint
+        wanted = choices[-1] if choices else Choice()
+        if wanted.kind != SHIPPED:
+            in_use, is_outdated = wanted.fingerprint == active, False
+        else:
+            in_use = active in ("", shipped)
+            others = {choice.fingerprint for choice in choices if choice.kind != SHIPPED}
+            is_newer = encoder_choice.numbers_of(wanted.release) > encoder_choice.numbers_of(__version__)
+            is_outdated = not in_use and active not in others and not is_newer
+            wanted = replace(wanted, fingerprint=shipped)
+        return State(wanted, in_use, self._store.count_without_vectors(wanted.fingerprint), is_outdated)
+
+    def count_without_vectors(self, encoder: str) -> int:
+        """Passages that lack those of the encoder with this fingerprint."""
+        return self._store.count_without_vectors(encoder)
+
+    def re_embed(
+        self, encoder: SentenceEncoder, progress: Callable[[int], None] | None = None, choice: Choice | None = None
+    ) -> None:
         """Vectors of another encoder for every passage; at the end they are searched instead.
 
-        Searches go on meanwhile. Killed, a repeat goes on where it was.
+        Searches go on meanwhile. Killed, a repeat goes on where it was. `choice` is how others open this encoder.
         """
+        choice = replace(choice or Choice(release=__version__), fingerprint=encoder.fingerprint)
+        active = self._store.encoder()
+        before = [one for one in self._choices() if one.fingerprint == active and active != encoder.fingerprint]
+        self._store.keep_learned(encoder_choice.NAME, encoder_choice.written([*before, choice]))
         fill_in(self._store, encoder, progress)
-        self._encoder = encoder
+        self._store.keep_learned(encoder_choice.NAME, encoder_choice.written([choice]))
+        self._encoders.use(encoder)
+
+    def catch_up(self, progress: Callable[[int], None]) -> None:
+        """Vectors of the shipped encoder where those of an earlier release are left, or where any lack.
+
+        Ends at what `progress` raises, and where another encoder is chosen meanwhile.
+        """
+
+        def go_on(done: int) -> None:
+            progress(done)
+            if self._wanted().kind != SHIPPED:
+                raise EngineError("another encoder was chosen")
+
+        if self.encoder_state().is_outdated:
+            self.re_embed(self._encoders.shipped, go_on)
+        else:
+            self._complete(progress)
+
+    def note_gap(self, turn_id: str, text: str, lang: Lang) -> None:
+        """A customer's question, masked, that found no answer."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self._store.note_gap(Gap(turn_id, text[:LONGEST_GAP], lang, now))
+
+    def gaps(self) -> list[Gap]:
+        """The newest of them, oldest first."""
+        return self._store.gaps()
+
+    def forget_gaps(self, turn_ids: Sequence[str]) -> None:
+        self._store.forget_gaps(turn_ids)
+
+    def sweep_gaps(self, older_than_days: float) -> None:
+        before = (datetime.now(UTC) - timedelta(days=older_than_days)).isoformat(timespec="seconds")
+        if old := [gap.turn_id for gap in self._store.gaps() if gap.noted_at < before]:
+            self._store.forget_gaps(old)
 
     def search(self, text: str, lang: Lang, limit: int = 8, history: Sequence[HistoryItem] = ()) -> list[Passage]:
         return list(self.look_up(text, lang, limit, history).passages)
@@ -148,16 +217,39 @@ class KnowledgeBase:
     ) -> Evidence:
         """Passages, how much each word of the question tells, and the version, all of one moment."""
         with self._store.reading(draft=draft) as snapshot:
-            encoder = self._encoder if snapshot.encoder == self._encoder.fingerprint else None
-            found = search(snapshot, encoder, text, lang, limit, history, filters)
-            return Evidence(snapshot.version, found.passages, found.terms, found.explanation, found.neighbours)
+            found = search(
+                snapshot, self._encoders.of(snapshot.encoder, snapshot.learned), text, lang, limit, history, filters
+            )
+            return Evidence(snapshot.version, found.passages, found.terms, found.explanation)
 
-    def _learn(self) -> None:
+    def _choices(self) -> list[Choice]:
+        return encoder_choice.read(self._store.learned(encoder_choice.NAME))
+
+    def _wanted(self) -> Choice:
+        return (self._choices() or [Choice()])[-1]
+
+    def _encoder_for_adding(self) -> SentenceEncoder:
+        """The one that is searched with; where that is not here, the one that is wanted. Raises as `opened`."""
+        encoder = self._encoders.of(self._store.encoder(), self._store.learned)
+        return encoder or encoder_choice.opened(self._wanted(), self._encoders.shipped)
+
+    def _complete(self, progress: Callable[[int], None] | None = None) -> None:
+        """Who added with another encoder, while that was the one, left passages without vectors of this one."""
+        encoder = self._encoders.of(self._store.encoder(), self._store.learned)
+        if encoder is None:
+            return
+        embed(self._store, encoder, progress)
+        if not self._choices() and encoder is self._encoders.shipped:  # so that an older release leaves them alone
+            choice = Choice(fingerprint=encoder.fingerprint, release=__version__)
+            self._store.keep_learned(encoder_choice.NAME, encoder_choice.written([choice]))
+
+    def _learn(self, *, draft: bool) -> None:
         """From the draft, before it is live. Not again while almost all passages were there the last time."""
-        with self._store.reading(draft=True) as snapshot:
+        with self._store.reading(draft=draft) as snapshot:
             numbers, blob = snapshot.catalogue.numbers, snapshot.learned(topics.NAME)
             known = topics.read(blob).numbers if blob else numbers[:0]
-            if len(numbers) and np.isin(numbers, known).mean() >= KNOWN_ENOUGH:
+            learned = len(numbers) and np.isin(numbers, known).mean() >= KNOWN_ENOUGH
+            if learned or len(numbers) > topics.MOST_PASSAGES:
                 return
             blob = topics.learn(snapshot.segments(), numbers)
         if blob is not None:

@@ -35,16 +35,25 @@ def vectors_of(encoder: SentenceEncoder, texts: Sequence[str]) -> list[Vector]:
 def fill_in(store: Store, encoder: SentenceEncoder, progress: Callable[[int], None] | None = None) -> None:
     """Vectors for every passage, then they are searched. Killed meanwhile, a repeat goes on.
 
-    `progress` is told how many were encoded so far.
+    `progress` is told how many were encoded so far; what it raises ends the work.
     """
     done = 0
     while not store.switch_encoder(encoder.fingerprint):
-        while waiting := store.without_vectors(encoder.fingerprint, AT_ONCE):
-            vectors = _encoded(encoder, list(map(_text, waiting)))
-            store.put_vectors(encoder.fingerprint, [(one.number, it) for one, it in zip(waiting, vectors, strict=True)])
-            done += len(waiting)
-            if progress:
-                progress(done)
+        done += embed(store, encoder, progress, done)
+
+
+def embed(
+    store: Store, encoder: SentenceEncoder, progress: Callable[[int], None] | None = None, before: int = 0
+) -> int:
+    """Vectors for every passage that has none of this encoder; how many. `before` were there already."""
+    done = 0
+    while waiting := store.without_vectors(encoder.fingerprint, AT_ONCE):
+        vectors = _encoded(encoder, list(map(_text, waiting)))
+        store.put_vectors(encoder.fingerprint, [(one.number, it) for one, it in zip(waiting, vectors, strict=True)])
+        done += len(waiting)
+        if progress:
+            progress(before + done)
+    return done
 
 
 def _encoded(encoder: SentenceEncoder, texts: Sequence[str]) -> list[Vector]:

@@ -1,7 +1,7 @@
 """The passages that a question asks for: by its words, by what they mean, and by what stands near what."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,22 +41,17 @@ TOPIC_WEIGHT = 0.8
 _CANDIDATES = 400
 _NEAR = 60
 _READ = 50
-_WITH_NEIGHBOURS = 3
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`passages` best first; `explanation` has, for each, what every list gave.
-
-    `neighbours`: of the first few, by passage id, what stands just before and after in the document.
-    """
+    """`passages` best first; `explanation` has, for each, what every list gave."""
 
     passages: tuple[Passage, ...]
     terms: tuple[Term, ...]
     explanation: tuple[Mapping[str, float], ...] = ()
-    neighbours: Mapping[str, tuple[Passage, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +85,7 @@ def search(
     ranked = _fused(snapshot, query, terms, lexical, dense, passing, lang).best(_READ)
     found = snapshot.passages([int(number) for number in catalogue.numbers[ranked.rows]])
     ranked = _by_nearness(ranked, catalogue, found, query, terms)
-    return _found(snapshot, ranked, found, terms, limit)
+    return _found(catalogue, ranked, found, terms, limit)
 
 
 def reads_chinese(encoder: SentenceEncoder) -> bool:
@@ -210,9 +205,9 @@ def _by_nearness(
 
 
 def _found(
-    snapshot: Snapshot, ranked: Ranked, found: Mapping[int, Passage], terms: tuple[Term, ...], limit: int
+    catalogue: Catalogue, ranked: Ranked, found: Mapping[int, Passage], terms: tuple[Term, ...], limit: int
 ) -> Found:
-    numbers = snapshot.catalogue.numbers[ranked.rows]
+    numbers = catalogue.numbers[ranked.rows]
     scored = [
         replace(found[int(number)], score=float(score)) for number, score in zip(numbers, ranked.total, strict=True)
     ]
@@ -221,16 +216,4 @@ def _found(
     places = {scored[place].passage_id: place for place in order}
     chosen = [places[passage.passage_id] for passage in kept]
     explanation = tuple({name: float(it[place]) for name, it in ranked.lists.items()} for place in chosen)
-    neighbours = _neighbours(
-        snapshot, {kept[at].passage_id: int(ranked.rows[chosen[at]]) for at in range(min(len(kept), _WITH_NEIGHBOURS))}
-    )
-    return Found(tuple(kept), terms, explanation, neighbours)
-
-
-def _neighbours(snapshot: Snapshot, rows: Mapping[str, int]) -> dict[str, tuple[Passage, ...]]:
-    catalogue = snapshot.catalogue
-    asked = np.array(list(rows.values()), dtype=np.int64)
-    beside = np.stack([catalogue.beside(asked, step) for step in (-1, 1)], axis=1)
-    numbers = [[int(catalogue.numbers[row]) for row in pair if row >= 0] for pair in beside]
-    found = snapshot.passages(sorted({number for pair in numbers for number in pair}))
-    return {passage_id: tuple(found[number] for number in pair) for passage_id, pair in zip(rows, numbers, strict=True)}
+    return Found(tuple(kept), terms, explanation)

@@ -22,6 +22,7 @@ from cloud_core.messages import (
     Finished,
     HistoryItem,
     Lang,
+    Outcome,
     Passage,
     Question,
     Sentence,
@@ -71,6 +72,11 @@ class Library(Protocol):
 
     def look_up(self, text: str, lang: Lang, limit: int, history: Sequence[HistoryItem]) -> Evidence: ...
 
+    def note_gap(self, turn_id: str, text: str, lang: Lang) -> None:
+        """The question found no answer."""
+
+    def forget_gaps(self, turn_ids: Sequence[str]) -> None: ...
+
 
 class Turns:
     """`library` and `engine` hand out a tenant's own; `withheld` is told the kind of each fact that did not hold."""
@@ -109,11 +115,15 @@ class Turns:
                     raise await hold.loss()
                 if isinstance(event, Answer):
                     await hold.keep(event)
+                    if event.outcome is Outcome.NO_EVIDENCE:
+                        await self._note_gap(tenant, claims, turn_id, question)
                 yield event
 
     async def forget(self, tenant: Tenant, turn_ids: Sequence[str]) -> int:
         """Erase these turns, answered, at work or never seen; how many there was something of."""
-        return await asyncio.to_thread(self.claims_of(tenant).erase, turn_ids)
+        erased = await asyncio.to_thread(self.claims_of(tenant).erase, turn_ids)
+        await asyncio.to_thread(self._library(tenant).forget_gaps, turn_ids)
+        return erased
 
     def claims_of(self, tenant: Tenant) -> ClaimStore:
         if tenant not in self._claims:
@@ -149,6 +159,13 @@ class Turns:
         answer = draft.finish(event, question, evidence.version, name)
         yield replace(answer, retrieval_s=searched - began, engine_s=time.monotonic() - searched)
 
+    async def _note_gap(self, tenant: Tenant, claims: ClaimStore, turn_id: str, question: Question) -> None:
+        """For the writers; the turn is answered whether this works or not."""
+        try:
+            await asyncio.to_thread(_note_gap, self._library(tenant), claims, turn_id, question)
+        except Exception as error:
+            LOG.warning("gap_not_noted", turn_id=turn_id, error=failure(error))
+
     def _checked(self, sentence: Sentence, grounding: Grounding, draft: Draft) -> Delta | None:
         verdict = grounding.check(sentence)
         if verdict.holds:
@@ -162,6 +179,12 @@ class Turns:
         look_up = self._library(tenant).look_up
         ask = partial(look_up, question.text, question.lang, PASSAGES, question.history)
         return await asyncio.get_running_loop().run_in_executor(self._searching, ask)
+
+
+def _note_gap(library: Library, claims: ClaimStore, turn_id: str, question: Question) -> None:
+    library.note_gap(turn_id, question.text, question.lang)
+    if claims.is_forgotten(turn_id):  # meanwhile, and before it was noted
+        library.forget_gaps([turn_id])
 
 
 async def _next(stream: AsyncIterator[EngineEvent], deadline_at: float, engine: str) -> Sentence | Finished:

@@ -148,6 +148,12 @@ class FixedLibrary:
     def look_up(self, text: str, lang: Lang, limit: int, history: Sequence[HistoryItem]) -> Found:
         return Found()
 
+    def note_gap(self, turn_id: str, text: str, lang: Lang) -> None:
+        """Nobody reads it here."""
+
+    def forget_gaps(self, turn_ids: Sequence[str]) -> None:
+        """There are none."""
+
 
 class ScriptedEngine:
     """Plays its script at every call; a step may be an error to raise, or an event to wait for."""
@@ -171,8 +177,10 @@ class ScriptedEngine:
             self.ended.set()
 
 
-def turns_with(engine: ScriptedEngine, withheld: Callable[[str], None] = lambda kind: None) -> Turns:
-    return Turns(lambda _tenant: FixedLibrary(), lambda _tenant: ("scripted", engine), withheld)
+def turns_with(
+    engine: ScriptedEngine, withheld: Callable[[str], None] = lambda kind: None, library: FixedLibrary | None = None
+) -> Turns:
+    return Turns(lambda _tenant: library or FixedLibrary(), lambda _tenant: ("scripted", engine), withheld)
 
 
 @asynccontextmanager

@@ -11,26 +11,38 @@ class Expectation:
     answered: re.Pattern[str]
     loss: float
     """Of score, for a line of another shape."""
+    is_measure: bool = False
+    """What is asked for differs between a thing and its parts."""
 
 
-def _expectation(name: str, asked: str, answered: str, loss: float = 0.25) -> Expectation:
+def _expectation(name: str, asked: str, answered: str, loss: float = 0.25, *, is_measure: bool = False) -> Expectation:
     """Patterns are written in verbose form: white space and line ends in them mean nothing."""
     flags = re.IGNORECASE | re.VERBOSE
-    return Expectation(name, re.compile(asked, flags), re.compile(answered, flags), loss)
+    return Expectation(name, re.compile(asked, flags), re.compile(answered, flags), loss, is_measure)
 
 
+_MONEY = r"""[€$£¥]\s?\d | \d\s?(?:€|euros?\b|eur\b|usd\b|dollars?\b|yuan\b|cny\b|pounds?\b|欧元|美元|元|块)
+    | \bfree\b | no\ (?:extra\ )?(?:cost|charge) | without\ charge | 免费 | 不收 | 包邮"""
+_FEE = _expectation(
+    "fee",
+    r"""\bfees?\b | \bcharge[sd]?\b (?!\ ?time) | \bsurcharge | \bdiscounts? | \bdeduct
+    | 多少费 | 手续费 | 附加费 | 加钱 | 扣钱 | 扣多少 | 折扣 | 打折 | 优惠""",
+    rf"{_MONEY} | \d\s?%",
+)
 _PRICE = _expectation(
     "price",
-    r"""\bhow\ much\ (?:is|are|does|do|for|will|would|to)\b (?!.*weigh) | \bprices?\b | \bcosts?\b | \bfees?\b
-    | \bcharge[sd]?\b (?!\ ?time) | \bsurcharge
-    | 多少钱 | 价格 | 售价 | 费用 | 收费 | 多少费 | 运费 | 邮费 | 贵不贵 | 几块 | 几元 | 加钱 | 扣钱 | 扣多少""",
-    r"""[€$£¥]\s?\d | \d\s?(?:€|euros?\b|eur\b|usd\b|dollars?\b|yuan\b|cny\b|pounds?\b|欧元|美元|元|块)
-    | \d\s?% | \bfree\b | no\ (?:extra\ )?(?:cost|charge) | without\ charge | 免费 | 不收 | 包邮""",
+    r"""\bhow\ much\ (?:is|are|does|do|for|will|would|to)\b (?!.*weigh) | \bprices?\b | \bcosts?\b
+    | 多少钱 | 价格 | 售价 | 费用 | 收费 | 运费 | 邮费 | 贵不贵 | 几块 | 几元""",
+    _MONEY,
+    loss=0.75,
+    is_measure=True,
 )
 _WEIGHT = _expectation(
     "weight",
     r"\bhow\ heavy\b | \bweigh(?:t|s|ing)?\b | 多重 | 重量 | 重多少 | 有多沉 | 几公斤 | 多少克 | 多少公斤",
     r"\d\s?(?:g|kg|grams?|kilos?|kilograms?|oz|lbs?|t)\b | \d\s?(?:克|千克|公斤|斤|吨)",
+    loss=0.75,
+    is_measure=True,
 )
 _HOURS = _expectation(
     "hours",
@@ -45,7 +57,7 @@ _DURATION = _expectation(
     | \bhow\ many\ (?:days|hours|years|weeks|months|minutes|seconds)\b
     | ^when\b | \b(?:until|since|by|and)\ when\b
     | 多久 | 多长时间 | 几天 | 几年 | 多少天 | 多少年 | 什么时候 | 何时 | 几个?小时 | 几分钟 | 几点 | 几个月
-    | 多少小时 | 期限 | 频率""",
+    | 多少小时 | 期限""",
     r"""(?:\d\s?|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|half\ an?)\ )
       (?:more\ |working\ |business\ )?
       (?:seconds?|minutes?|mins?|hours?|days?|nights?|weeks?|months?|years?|times)\b
@@ -84,7 +96,13 @@ _OFFER = _expectation(
     | [€$£¥]\s?\d | \d\s?(?:€|euros?\b|欧元|美元|元) | 卖 | 售 | 购 | 买 | 价格 | 提供 | 供应""",
     loss=0.75,
 )
-_ALL = (_OFFER, _PRICE, _WEIGHT, _HOURS, _DURATION, _LENGTH, _TEMPERATURE, _NUMBER)
+_STATEMENT = _expectation(
+    "statement",
+    r"^(?:is|are|can|could|may|must|should|does|do|did|will|has|have)\b | 吗\W*$ | 是否 | (能|会|可以|要|是)不\1",
+    r"^[^\t]+$",
+    loss=0.15,
+)
+_ALL = (_OFFER, _FEE, _PRICE, _WEIGHT, _HOURS, _DURATION, _LENGTH, _TEMPERATURE, _NUMBER, _STATEMENT)
 
 
 def expected(question: str) -> Expectation | None:

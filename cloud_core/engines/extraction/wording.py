@@ -4,6 +4,7 @@ import re
 
 from cloud_core.engines.extraction.lines import Line
 from cloud_core.messages import Lang
+from nearside.facts import facts_of
 
 NO_EVIDENCE: dict[Lang, str] = {
     "en": "I could not find anything about this in our documents, and I would rather not guess.",
@@ -27,17 +28,19 @@ def named(text: str, title: str, lang: Lang, *, first: bool) -> str:
     return (_FIRST if first else _NEXT)[lang].format(title=title.strip("《》«»"), text=text)
 
 
-def readable(line: Line, lang: Lang) -> str:
+def readable(line: Line, lang: Lang, *, leads: bool = False) -> str:
+    """`leads`: what it leads in comes next, so its colon stays."""
     text = _row(line, lang) if line.columns or "\t" in line.text else line.text
     text = _SPACE.sub(" ", _plain(text)).strip()
-    return text if _ENDED.search(text) else text.rstrip(",;:，；：、") + ("。" if lang == "zh" else ".")
+    return text if leads or _ENDED.search(text) else text.rstrip(",;:，；：、") + ("。" if lang == "zh" else ".")
 
 
 def _plain(text: str) -> str:
-    """Without Markdown's inline marks."""
-    text = _LINK.sub(r"\1", text)
-    text = _EMPHASIS.sub(lambda match: match.group(2) or match.group(3), text)
-    return _ESCAPE.sub(r"\1", text)
+    """Without Markdown's inline marks, unless what looks like one is part of a fact, such as a link."""
+    plain = _LINK.sub(r"\1", text)
+    plain = _EMPHASIS.sub(lambda match: match.group(2) or match.group(3), plain)
+    plain = _ESCAPE.sub(r"\1", plain)
+    return plain if plain == text or facts_of(plain) <= facts_of(text) else text
 
 
 def _row(line: Line, lang: Lang) -> str:

@@ -78,26 +78,6 @@ class Catalogue:
         means: NDArray[np.float64] = self.lengths.mean(axis=0, dtype=np.float64)
         return np.maximum(means, 1.0).astype(np.float32)
 
-    @cached_property
-    def reading_order(self) -> NDArray[np.int64]:
-        """Rows by document and position."""
-        return np.lexsort((self.positions, self.documents))
-
-    @cached_property
-    def places(self) -> NDArray[np.int64]:
-        """Each row's place in `reading_order`."""
-        places = np.empty(len(self), dtype=np.int64)
-        places[self.reading_order] = np.arange(len(self))
-        return places
-
-    def beside(self, rows: NDArray[np.int64], step: int) -> NDArray[np.int64]:
-        """(m,): the row that many passages further on in the same document, -1 where there is none."""
-        places = self.places[rows] + step
-        others = self.reading_order[np.clip(places, 0, len(self) - 1)]
-        there = (places >= 0) & (places < len(self)) & (self.documents[others] == self.documents[rows])
-        found: NDArray[np.int64] = np.where(there, others, -1)
-        return found
-
 
 class Snapshot(Protocol):
     """One version, as of one moment; good until its reader lets go of it."""

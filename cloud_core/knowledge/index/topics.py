@@ -23,6 +23,7 @@ _LEAST_HOLDERS = 2
 _COMMON_SHARE = 0.3
 _ROUNDS = 4
 _SPARE = 10
+_LEAST_LENGTH = 1e-7
 _FORMAT = 1
 _HEAD = struct.Struct("<BIIII")  # format, topics, words, passages, crc32
 _STEPS = 127.0
@@ -147,10 +148,22 @@ def _directions(matrix: Any) -> Floats:
     start = np.random.default_rng(0).standard_normal((matrix.shape[1], TOPICS + _SPARE), dtype=np.float32)
     basis = start
     for _ in range(_ROUNDS):
-        basis, _ = np.linalg.qr(matrix.T @ (matrix @ basis))
+        basis = _orthonormal(_orthonormal(matrix.T @ (matrix @ basis)))
     _, _, rotation = np.linalg.svd(matrix @ basis, full_matrices=False)
     directions: Floats = (basis @ rotation.T)[:, :TOPICS].astype(np.float32)
     return directions
+
+
+def _orthonormal(columns: Floats) -> Floats:
+    """The same space, by the columns' products (k, k): for many rows much faster than QR, and exact when repeated.
+
+    Directions that the columns hardly have become 0.
+    """
+    lengths, axes = np.linalg.eigh((columns.T @ columns).astype(np.float64))
+    there = lengths > _LEAST_LENGTH * lengths[-1]
+    turned = np.where(there, axes / np.sqrt(np.where(there, lengths, 1.0)), 0.0)
+    basis: Floats = columns @ turned.astype(np.float32)
+    return basis
 
 
 def _unit(vectors: Floats) -> Floats:

@@ -100,6 +100,19 @@ def fetch(
     return results
 
 
+def known(into: Path) -> list[str]:
+    """The addresses whose pages are in the folder."""
+    return list(_loaded(into))
+
+
+def forget_others(into: Path, urls: Collection[str]) -> None:
+    """Of pages that are none of these, the files."""
+    entries = _loaded(into)
+    for url in [url for url in entries if url not in urls]:
+        _forget(into, entries, url)
+    _save(into, entries)
+
+
 def sitemap(url: str, allowed: Collection[str]) -> list[str]:
     """The addresses that a sitemap, or an index of sitemaps, names. Raises Unreadable if the first cannot be read."""
     found: dict[str, None] = {}
@@ -141,15 +154,15 @@ def _xml(web: Web, address: str) -> str:
 
 
 def _fetched(web: Web, url: str, into: Path, entries: dict[str, Entry], *, is_too_many: bool) -> Fetched:
-    known = entries.get(url)
-    if known and not (into / known.file).is_file():
-        known = None
+    held = entries.get(url)
+    if held and not (into / held.file).is_file():
+        held = None
     try:
         if is_too_many:
             raise Unreadable(f"is one of more than {MOST_PAGES:,} pages")
-        page = web.read(url, _conditions(known))
-        if known and page.status == 304:
-            return Fetched(url, Outcome.UNCHANGED, known.file)
+        page = web.read(url, _conditions(held))
+        if held and page.status == 304:
+            return Fetched(url, Outcome.UNCHANGED, held.file)
         if page.status in (404, 410):
             _forget(into, entries, url)
             return Fetched(url, Outcome.GONE, reason=f"answers {page.status}")
@@ -162,8 +175,8 @@ def _fetched(web: Web, url: str, into: Path, entries: dict[str, Entry], *, is_to
         return Fetched(url, Outcome.SKIPPED, reason=str(error))
 
 
-def _conditions(known: Entry | None) -> dict[str, str]:
-    named = {"if-none-match": known.etag, "if-modified-since": known.last_modified} if known else {}
+def _conditions(held: Entry | None) -> dict[str, str]:
+    named = {"if-none-match": held.etag, "if-modified-since": held.last_modified} if held else {}
     return {name: value for name, value in named.items() if value}
 
 
@@ -220,9 +233,9 @@ def _file_name(url: str, ending: str, taken: Collection[str]) -> str:
 
 
 def _forget(into: Path, entries: dict[str, Entry], url: str) -> None:
-    known = entries.pop(url, None)
-    if known:
-        for name in (known.file, known.file + SIDECAR):
+    held = entries.pop(url, None)
+    if held:
+        for name in (held.file, held.file + SIDECAR):
             (into / name).unlink(missing_ok=True)
 
 

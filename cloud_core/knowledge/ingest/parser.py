@@ -93,7 +93,7 @@ class Parser:
         if self._worker is None or self._worker.poll() is not None:
             self._stop()
             self._worker = subprocess.Popen(
-                [sys.executable, "-m", "cloud_core.knowledge.ingest.worker"],
+                [sys.executable, "-P", "-m", "cloud_core.knowledge.ingest.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -15,6 +15,8 @@ from cloud_core.messages import Lang
 
 KEPT_VERSIONS = 10
 """So many of the newest versions can be gone back to."""
+MOST_GAPS = 2_000
+"""So many of the newest questions without an answer are kept."""
 MOST_UNKNOWN = 0.1
 """Above it, a vector says nothing about the text: such passages are left out of the dense search."""
 
@@ -200,6 +202,8 @@ class Store(Protocol):
 
     def without_vectors(self, encoder: str, limit: int) -> list[Unembedded]: ...
 
+    def count_without_vectors(self, encoder: str) -> int: ...
+
     def put_vectors(self, encoder: str, vectors: Sequence[tuple[int, Vector]]) -> None:
         """By passage number; numbers that are gone meanwhile are passed over."""
         ...
@@ -214,18 +218,31 @@ class Store(Protocol):
 
     def from_source(self, folder: str) -> set[str]: ...
 
+    def learned(self, name: str) -> bytes | None:
+        """As a snapshot has it, without opening one."""
+        ...
+
     def keep_learned(self, name: str, blob: bytes) -> None:
         """What search is to know besides the passages; replaces what was kept under this name before."""
         ...
 
+    def publish_learned(self, name: str, blob: bytes, note: str) -> str:
+        """As `keep_learned`, with a new version of the same documents, so that no number stands for two states.
+
+        The draft stays; the new version's number.
+        """
+        ...
+
     def note_gap(self, gap: Gap) -> None:
-        """Once per turn."""
+        """Once per turn; the oldest beyond MOST_GAPS go."""
         ...
 
     def gaps(self) -> list[Gap]:
         """Oldest first."""
         ...
 
-    def forget_gaps(self, turn_ids: Sequence[str]) -> None: ...
+    def forget_gaps(self, turn_ids: Sequence[str]) -> None:
+        """Gone from the disk too, as far as the store can see to it."""
+        ...
 
     def measure(self) -> Measures: ...

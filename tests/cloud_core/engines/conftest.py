@@ -4,9 +4,8 @@ from pathlib import Path
 import pytest
 
 from cloud_core.knowledge.base import KnowledgeBase
-from cloud_core.knowledge.store import MIGRATIONS
-from nearside.database import migrate, open_database
 from nearside.encoder import TextEncoder
+from tests.cloud_core.knowledge.sqlite_file import open_base
 
 DEMO = Path(__file__).parents[3] / "demo" / "documents"
 
@@ -18,10 +17,8 @@ def encoder() -> TextEncoder:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory, encoder: TextEncoder) -> Iterator[KnowledgeBase]:
-    path = tmp_path_factory.mktemp("demo") / "core.db"
-    connection = open_database(path, bytes(32))
-    migrate(connection, MIGRATIONS, path)
-    knowledge = KnowledgeBase(connection, encoder)
-    knowledge.add_folder(DEMO)
+    knowledge = open_base(tmp_path_factory.mktemp("demo") / "core.db", encoder)
+    knowledge.add(DEMO)
+    knowledge.publish()
     yield knowledge
-    connection.close()
+    knowledge.close()

@@ -1,23 +1,37 @@
 """The whole way from files to answers, on the demo company's documents."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from cloud_core.cli.evaluate_answers import ask
 from cloud_core.engines import make_engine
-from cloud_core.engines.base import EngineRequest
+from cloud_core.engines.base import EngineRequest, Term
+from cloud_core.engines.evaluation.figures import figures
+from cloud_core.engines.evaluation.questions import Question as Asked
+from cloud_core.engines.evaluation.questions import read_questions
 from cloud_core.knowledge.base import KnowledgeBase
 from cloud_core.knowledge.ingest.formats import readers
-from cloud_core.knowledge.store import MIGRATIONS
-from cloud_core.messages import Citation, EngineEvent, Finished, HistoryItem, Lang, Outcome, Question, Role, Sentence
+from cloud_core.messages import (
+    Citation,
+    EngineEvent,
+    Finished,
+    HistoryItem,
+    Lang,
+    Outcome,
+    Passage,
+    Question,
+    Role,
+    Sentence,
+)
 from cloud_core.turns.grounding import Grounding
-from nearside.database import migrate, open_database
 from nearside.encoder import TextEncoder
 from tests.cloud_core.engines.conftest import DEMO
+from tests.cloud_core.knowledge.sqlite_file import open_base
 
 pytestmark = pytest.mark.server
 
@@ -158,12 +172,11 @@ async def test_a_knowledge_base_of_one_short_document_answers_too(
     (tmp_path / "tea.md").write_text(
         "Green tea is brewed at 70 °C for two minutes. Black tea wants boiling water for four minutes.\n"
     )
-    connection = open_database(tmp_path / "core.db", bytes(32))
-    migrate(connection, MIGRATIONS, tmp_path / "core.db")
-    knowledge = KnowledgeBase(connection, encoder)
+    knowledge = open_base(tmp_path / "core.db", encoder)
     knowledge.add(tmp_path / "tea.md")
+    knowledge.publish()
     quotes = [citation.quote for citation in citations(await answer(knowledge, encoder, question, "en"))]
-    connection.close()
+    knowledge.close()
     assert any(fact in quote for quote in quotes) if fact else not quotes
 
 
@@ -187,3 +200,30 @@ async def test_confidence_is_higher_where_the_answer_is_right(demo: KnowledgeBas
             (right if is_right(events, question) else wrong).append(last.confidence)
     assert sum(right) / len(right) > 0.8
     assert not wrong or sum(wrong) / len(wrong) < sum(right) / len(right)
+
+
+def tuned_on() -> list[Asked]:
+    return read_questions(Path(__file__).with_name("development.jsonl"))
+
+
+def not_tuned_on() -> list[Asked]:
+    """Search's own set, written without knowledge of the engine."""
+    asked = yaml.safe_load((Path(__file__).parents[1] / "knowledge" / "retrieval.yaml").read_text(encoding="utf-8"))
+    return [
+        *(Asked.model_validate({**one, "facts": [one["fact"]]}) for one in asked["answerable"]),
+        *(Asked.model_validate({**one, "unanswerable": True}) for one in asked["unanswerable"]),
+    ]
+
+
+@pytest.mark.parametrize(("questions", "answered_right"), [(tuned_on, 0.65), (not_tuned_on, 0.75)])
+def test_answers_are_as_good_as_the_documentation_says(
+    demo: KnowledgeBase, encoder: TextEncoder, questions: Callable[[], list[Asked]], answered_right: float
+) -> None:
+    def look_up(question: Question) -> tuple[Sequence[Passage], Sequence[Term]]:
+        evidence = demo.look_up(question.text, question.lang, 8, question.history)
+        return evidence.passages, evidence.terms
+
+    found = figures(list(ask(questions(), look_up, "extractive", make_engine("extractive", {}, encoder))))
+    assert found["answered_right"] >= answered_right, found
+    assert found["abstained_right"] >= ABSTAINED_AT_LEAST, found
+    assert found["invented_numbers"] == 0.0 and found["ece"] <= 0.1, found

@@ -6,6 +6,7 @@ import pytest
 from cloud_core.engines import kinds, make_engine
 from cloud_core.engines.base import Engine, EngineRequest, Term
 from cloud_core.engines.extraction.expectations import expected
+from cloud_core.engines.extraction.parts import parts_of
 from cloud_core.engines.extraction.wording import NO_EVIDENCE
 from cloud_core.messages import EngineEvent, Finished, Lang, Outcome, Passage, Question, Sentence
 from cloud_core.turns.grounding import Grounding
@@ -156,12 +157,100 @@ async def test_a_passed_deadline_is_an_engine_error(engine: Engine) -> None:
         ("how heavy is it", "weight"),
         ("多久能到", "duration"),
         ("until when can i return it", "duration"),
-        ("can i cook when it rains", None),
+        ("can i cook when it rains", "statement"),
         ("what are your opening hours", "hours"),
         ("how many people fit", "number"),
-        ("退货吗", None),
+        ("退货吗", "statement"),
+        ("怎么退货", None),
+        ("is there a surcharge", "fee"),
     ],
 )
 def test_the_shape_of_the_answer_is_read_from_the_question(question: str, name: str | None) -> None:
     found = expected(question)
     assert (found.name if found else None) == name
+
+
+LIST = "The bag of the Brook holds:\na syringe\nthree spare seals\na cleaning brush\nRinse everything after use."
+
+
+async def test_an_item_of_a_list_comes_with_what_leads_it_in(engine: Engine) -> None:
+    texts = await said(engine, "How many spare seals are there?", passage(LIST, "Brook manual"))
+    assert texts == ["According to «Brook manual»: The bag of the Brook holds:", "three spare seals."]
+
+
+async def test_what_leads_a_list_in_comes_with_its_items(engine: Engine) -> None:
+    texts = await said(engine, "What does the bag of the Brook hold?", passage(LIST, "Brook manual"))
+    assert texts[0].endswith("The bag of the Brook holds:")
+    assert texts[1:] == ["a syringe.", "three spare seals.", "a cleaning brush."]
+
+
+@pytest.mark.parametrize(
+    ("question", "lang"),
+    [
+        ("How much does the Skua 2 tunnel tent weigh?", "en"),
+        ("how heavy is the skua-2?", "en"),
+        ("Skua2 weight?", "en"),
+        ("Skua 2 隧道帐篷多重？", "zh"),
+        ("What does an Eider Pro weigh?", "en"),
+    ],
+)
+async def test_another_model_is_not_taken_for_the_one_asked_about(engine: Engine, question: str, lang: Lang) -> None:
+    found = [
+        passage("The Skua 3 tunnel tent weighs 2.9 kg with poles, pegs and bags."),
+        passage("Skua 3 隧道帐篷重 2.9 公斤。", "帐篷说明", lang="zh", name="zelt"),
+        passage("The Eider down jacket weighs 420 g.", "Jacket", name="eider"),
+    ]
+    first, _ = await events(engine, question, found, lang)
+    assert first == Sentence(NO_EVIDENCE[lang], ())
+
+
+@pytest.mark.parametrize(
+    ("question", "fact"),
+    [("What foot length is EU 43?", "27.5"), ("Which level needs 400 euros?", "Ridge"), ("Is a Tern 70 larger?", "70")],
+)
+async def test_a_number_that_is_known_is_no_other_model(engine: Engine, question: str, fact: str) -> None:
+    found = [
+        passage("EU size\t|\tFoot length\n42\t|\t26.8\n43\t|\t27.5\nA foot length of 26.8 cm is EU 42.", "Shoes"),
+        passage("A member reaches the level Ridge with purchases of 400 euros.", "Club", name="club"),
+        passage("The Tern 55 costs 219 euros, and the larger Tern 70 costs 249 euros.", "Backpack", name="tern"),
+    ]
+    assert any(fact in text for text in await said(engine, question, *found))
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("What does shipping cost and how long?", ["What does shipping cost", "how long?"]),
+        ("How heavy is it, and what does it cost?", ["How heavy is it", "what does it cost?"]),
+        ("I lost my card. What does a new one cost?", ["I lost my card. What does a new one cost?"]),
+        ("Can I cook when it rains and is windy?", ["Can I cook when it rains and is windy?"]),
+        ("多重？售价多少？", ["多重", "售价多少"]),
+        ("我的卡丢了，补办多少钱？", ["我的卡丢了，补办多少钱？"]),
+        ("", [""]),
+    ],
+)
+def test_a_question_with_two_parts_is_taken_apart(text: str, parts: list[str]) -> None:
+    assert parts_of(text) == parts
+
+
+SHOP = (
+    passage("The Skua 3 tunnel tent weighs 2.9 kg.\nA footprint for the Skua 3 weighs 390 g and costs €49."),
+    passage("The Skua 3 tunnel tent costs €479.\nThe Drift pad costs €139.", "Range", name="range"),
+)
+
+
+async def test_both_parts_of_a_question_are_answered(engine: Engine) -> None:
+    texts = await said(engine, "How heavy is the Skua 3 and what does it cost?", *SHOP)
+    assert [("2.9 kg" in text, "€479" in text) for text in texts[:2]] == [(True, False), (False, True)]
+
+
+async def test_of_two_parts_the_sure_one_is_answered(engine: Engine) -> None:
+    texts = await said(engine, "How heavy is the Skua 3, and who designed its logo?", *SHOP)
+    assert len(texts) == 1 and "2.9 kg" in texts[0]
+
+
+async def test_any_least_confidence_gives_whole_sentences(encoder: TextEncoder) -> None:
+    for least in (0.0, 1.0):
+        engine = make_engine("extractive", {"least_confidence": least}, encoder)
+        assert await said(engine, "How heavy is the Skua 9, the Skua 3, and what is the moon made of?", *SHOP)
+        assert await said(engine, "How heavy is the Skua 9?") == [NO_EVIDENCE["en"]]

@@ -273,6 +273,11 @@ def test_what_search_learns_is_learned_from_the_draft_and_not_anew_for_a_little_
     knowledge.add(write(folder, "shipping.md", SHIPPING))
     knowledge.publish()
     assert learned == [("0", 40), ("2", 43)]
+    knowledge.remove("parts.md")
+    knowledge.publish()
+    monkeypatch.setattr(topics, "read", lambda blob: SimpleNamespace(numbers=np.arange(41, 44)))
+    knowledge.rollback(2)
+    assert learned[2:] == [("5", 41)]
 
 
 def test_a_knowledge_base_that_was_closed_says_so(knowledge: KnowledgeBase) -> None:
@@ -287,7 +292,8 @@ def test_a_tenants_synonyms_are_searched_with_at_once(knowledge: KnowledgeBase, 
     assert knowledge.synonyms() == ""
     lists = knowledge.look_up("my bonus card", "en").explanation
     assert not any(one.get("synonyms") for one in lists)
-    knowledge.set_synonyms("bonus card, Skylark Club\n")
+    assert (knowledge.set_synonyms("bonus card, Skylark Club\n"), knowledge.version) == ("2", "2")
+    assert knowledge.set_synonyms("bonus card, Skylark Club\n") == "2"
     assert knowledge.synonyms() == "bonus card, Skylark Club\n"
     assert knowledge.look_up("my bonus card", "en").explanation[0]["synonyms"] > 0
     with pytest.raises(ContentError, match="ours.txt:1 "):

@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from cloud_core.knowledge.stores.base import Entry, Vector
 from cloud_core.knowledge.stores.postgres import nearest, snapshot
+from cloud_core.knowledge.stores.postgres.schema import index_of
 from cloud_core.knowledge.stores.postgres.store import PostgresStore
 from tests.cloud_core.knowledge.store_contract import document
 from tests.cloud_core.stage_postgres import tenants_on
 from tests.postgres import PostgresServer
+from tests.servers import ROOT
 
 pytestmark = pytest.mark.server
 WIDTH, COUNT, DOCUMENTS, LIMIT = 384, 1_500, 30, 10
@@ -91,17 +93,31 @@ def test_few_that_count_are_compared_one_by_one(filled: PostgresStore) -> None:
 def test_the_index_is_what_is_asked(filled: PostgresStore) -> None:
     """Not a scan and a sort, which give the same."""
     asked = clustered(1, 5)[0].astype(np.float32)
-    before = scans(filled)
+    before, _ = used(filled)
     with filled.reading() as reading:
         reading.dense(asked, LIMIT)
-    assert scans(filled) == before + 1
+    assert used(filled)[0] == before + 1
 
 
-def scans(store: PostgresStore) -> int:
-    """Of the index, counted when this session has said what it did."""
-    query = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'vectors_384'"
+def test_no_more_is_fetched_than_is_wanted(filled: PostgresStore) -> None:
+    """Beyond its first candidates the index searches anew, and longer."""
+    asked = clustered(1, 6)[0].astype(np.float32)
+    _, before = used(filled)
+    with filled.reading() as reading:
+        assert len(reading.dense(asked, 60)) == 60
+    assert used(filled)[1] == before + 60
+
+
+def test_the_docs_make_the_index_as_the_core_does() -> None:
+    docs = " ".join((ROOT / "docs" / "core.md").read_text(encoding="utf-8").split())
+    assert index_of(WIDTH) in docs.replace("tenant_shop.", "")
+
+
+def used(store: PostgresStore) -> tuple[int, int]:
+    """Scans of the index and entries they gave, counted when this session has said what it did."""
+    query = "SELECT idx_scan, idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'vectors_384'"
     for statement in ("SELECT pg_stat_force_next_flush()", query):
         with store._connections.reading() as connection:
             row = connection.execute(statement.encode()).fetchone()
     assert row is not None
-    return int(row[0])
+    return int(row[0]), int(row[1])

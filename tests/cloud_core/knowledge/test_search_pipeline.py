@@ -73,13 +73,6 @@ def test_the_other_language_counts_half() -> None:
     assert shares == {"en": 1.0, "zh": 0.5}
 
 
-def test_a_hit_brings_what_stands_before_and_after_it_in_its_document() -> None:
-    found = find("May I wash the tent in a machine?")
-    assert [passage.passage_id for passage in found.neighbours["tent#1"]] == ["tent#0", "tent#2"]
-    stove = find("How heavy is the Ember?").neighbours["stove#0"]
-    assert [passage.passage_id for passage in stove] == ["stove#1"]
-
-
 def test_a_follow_up_is_about_what_was_asked_before() -> None:
     def after(earlier: str, role: Role = Role.CUSTOMER) -> str:
         history = [HistoryItem(role, earlier)]

@@ -266,3 +266,25 @@ def test_gaps_are_noted_once_and_forgotten(store: Store) -> None:
     assert store.gaps() == [first, second]
     store.forget_gaps(["t1", "t9"])
     assert store.gaps() == [second]
+
+
+def test_of_many_gaps_the_newest_are_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{type(store).__module__}.MOST_GAPS", 3)
+    for at in range(5):
+        store.note_gap(Gap(f"t{at}", "Any kayaks?", "en", f"2026-01-0{at + 1}"))
+    assert [gap.turn_id for gap in store.gaps()] == ["t2", "t3", "t4"]
+
+
+def test_what_was_learned_apart_from_documents_is_a_version_of_its_own(store: Store, place: Place) -> None:
+    put(store, "a.md", "kayak")
+    store.publish()
+    put(store, "b.md", "tent")
+    assert store.publish_learned("synonyms", b"kayak, boat", "synonyms") == store.version() == "2"
+    with place().reading() as snapshot:
+        assert (snapshot.version, snapshot.learned("synonyms")) == ("2", b"kayak, boat")
+        assert texts_with(snapshot, "kayak") == {("a.md", "kayak")} and not texts_with(snapshot, "tent")
+    newest = store.versions()[0]
+    assert (store.learned("synonyms"), store.learned("other")) == (b"kayak, boat", None)
+    assert (newest.number, newest.note, newest.documents, newest.restored) == (2, "synonyms", 1, None)
+    assert [change.document_id for change in store.changes()] == ["b.md"]
+    assert store.rollback(1) == "3"

@@ -64,6 +64,7 @@ def test_readiness_names_its_conditions(core: Core) -> None:
     assert body["ready"] is True
     assert {row["name"]: row["ok"] for row in body["conditions"]} == {
         "engine": True,
+        "store": True,
         "https": True,
         "grpc": True,
         "nats": True,

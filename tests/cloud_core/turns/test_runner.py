@@ -1,5 +1,6 @@
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -7,14 +8,25 @@ from pathlib import Path
 import pytest
 
 from cloud_core.app import open_tenants
-from cloud_core.messages import Answer, Delta, EngineEvent, HistoryItem, Outcome, Question, Role, ToolRequest
+from cloud_core.messages import (
+    Answer,
+    Delta,
+    EngineEvent,
+    Finished,
+    HistoryItem,
+    Lang,
+    Outcome,
+    Question,
+    Role,
+    ToolRequest,
+)
 from cloud_core.tenants import Tenant
 from cloud_core.turns.answers import NO_EVIDENCE
 from cloud_core.turns.claims import Claims
 from cloud_core.turns.runner import DeadlineExceeded, Forgotten, TakenOver, Turns
 from nearside.errors import EngineError, StorageError
 from tests.cloud_core import stage
-from tests.cloud_core.stage import GOOD, GROUNDED, ScriptedEngine, sentence, turns_with
+from tests.cloud_core.stage import GOOD, GROUNDED, FixedLibrary, ScriptedEngine, sentence, turns_with
 
 pytestmark = pytest.mark.unit
 QUESTION = Question("How long may I return it?", "en")
@@ -203,3 +215,50 @@ async def test_two_programs_that_are_asked_the_same_turn_many_times_at_once_run_
     answers = [event for events in streams for event in events if isinstance(event, Answer)]
     assert len(answers) == 16 and sum(answer.cacheable for answer in answers) == 1
     assert len({str(replace(answer, cacheable=True)) for answer in answers}) == 1
+
+
+class NotingLibrary(FixedLibrary):
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.gaps: dict[str, str] = {}
+        self.failure = failure
+
+    def note_gap(self, turn_id: str, text: str, lang: Lang) -> None:
+        if self.failure:
+            raise self.failure
+        self.gaps[turn_id] = text
+
+    def forget_gaps(self, turn_ids: Sequence[str]) -> None:
+        for turn_id in turn_ids:
+            self.gaps.pop(turn_id, None)
+
+
+NOTHING = Finished(Outcome.NO_EVIDENCE, 0.0)
+
+
+async def test_a_question_without_an_answer_is_noted_once_and_forgotten_with_its_turn(tenant: Tenant) -> None:
+    library = NotingLibrary()
+    turns = turns_with(ScriptedEngine(NOTHING), library=library)
+    await run(turns, tenant)
+    await run(turns, tenant)
+    await run(turns_with(ScriptedEngine(GOOD, GROUNDED), library=library), tenant, "answered")
+    assert library.gaps == {"t": QUESTION.text}
+    await turns.forget(tenant, ["t"])
+    assert library.gaps == {}
+
+
+async def test_a_turn_is_answered_where_its_gap_cannot_be_noted(tenant: Tenant) -> None:
+    turns = turns_with(ScriptedEngine(NOTHING), library=NotingLibrary(StorageError("full")))
+    [answer] = await run(turns, tenant)
+    assert isinstance(answer, Answer) and answer.outcome is Outcome.NO_EVIDENCE
+
+
+async def test_what_is_noted_of_a_turn_that_was_forgotten_meanwhile_does_not_stay(tenant: Tenant) -> None:
+    class Slow(NotingLibrary):
+        def note_gap(self, turn_id: str, text: str, lang: Lang) -> None:
+            turns.claims_of(tenant).erase([turn_id])
+            super().note_gap(turn_id, text, lang)
+
+    library = Slow()
+    turns = turns_with(ScriptedEngine(NOTHING), library=library)
+    await run(turns, tenant)
+    assert library.gaps == {}

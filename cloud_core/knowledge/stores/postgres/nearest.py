@@ -13,9 +13,10 @@ from cloud_core.knowledge.stores.postgres.schema import MOST_UNKNOWN_SQL, WIDTHS
 FEW = 5_000
 """So many that count are compared one by one: the index would pass over most of what it finds."""
 LOOKED_AT = 200
-"""Of the index's candidates at a time (hnsw.ef_search), at least."""
-AT_ONCE = 4
-"""As many rows are fetched at a time as are wanted, times this."""
+"""Of the index's candidates at a time (hnsw.ef_search), at least; pgvector's most is `MOST_LOOKED_AT`."""
+MOST_LOOKED_AT = 1_000
+PASSAGES_EACH = 1_000
+"""One is looked at for so many passages: the more there are, the more the index misses."""
 _EXACTLY = """
 SELECT number, vector FROM vectors WHERE encoder = %s AND width = %s AND unknown_share <= %s AND number = ANY(%s)
 ORDER BY vector <=> %s LIMIT %s
@@ -47,7 +48,7 @@ def _by_index(
 ) -> list[tuple[int, bytes]]:
     """The index's search goes on until enough of them count."""
     chosen: list[tuple[int, bytes]] = []
-    for number, sent in _candidates(connection, encoder, vector, limit):
+    for number, sent in _candidates(connection, encoder, vector, limit, len(counting)):
         place = int(np.searchsorted(counting, number))
         if place < len(counting) and counting[place] == number:
             chosen.append((number, sent))
@@ -57,9 +58,9 @@ def _by_index(
 
 
 def _candidates(
-    connection: Connection, encoder: str, vector: NDArray[np.float32], limit: int
+    connection: Connection, encoder: str, vector: NDArray[np.float32], limit: int, counting: int
 ) -> Iterator[tuple[int, bytes]]:
-    looked_at = min(max(LOOKED_AT, limit), 1_000)
+    looked_at = min(max(LOOKED_AT, limit, counting // PASSAGES_EACH), MOST_LOOKED_AT)
     connection.execute(
         "SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', %s, true),"
         " set_config('enable_sort', 'off', true), set_config('enable_seqscan', 'off', true)",
@@ -71,6 +72,6 @@ def _candidates(
         f" AND encoder = %s ORDER BY vector::halfvec({width}) <=> %s::halfvec({width})"
     )
     with connection.cursor("nearest", binary=True) as cursor:
-        cursor.itersize = AT_ONCE * limit
+        cursor.itersize = limit  # more than `looked_at` would start the index's next, longer search
         cursor.execute(query.encode(), (encoder, halved))
         yield from cursor

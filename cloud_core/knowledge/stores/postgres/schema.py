@@ -19,10 +19,15 @@ def m001_knowledge(connection: Connection) -> None:
     for statement in _TABLES:
         connection.execute(statement)
     for width in WIDTHS:
-        connection.execute(
-            f"CREATE INDEX vectors_{width} ON vectors USING hnsw ((vector::halfvec({width})) halfvec_cosine_ops)"
-            f" WHERE width = {width} AND unknown_share <= {MOST_UNKNOWN_SQL}".encode()
-        )
+        connection.execute(index_of(width).encode())
+
+
+def index_of(width: int) -> str:
+    """The statement that makes the index of vectors of this length."""
+    return (
+        f"CREATE INDEX vectors_{width} ON vectors USING hnsw ((vector::halfvec({width})) halfvec_cosine_ops)"
+        f" WHERE width = {width} AND unknown_share <= {MOST_UNKNOWN_SQL}"
+    )
 
 
 SHARED_MIGRATIONS: tuple[Migration, ...] = (m001_pgvector,)

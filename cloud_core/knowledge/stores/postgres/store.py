@@ -9,6 +9,7 @@ from cloud_core.database import Connection, TenantDatabase
 from cloud_core.database.halves import Half, values_of
 from cloud_core.knowledge.stores.base import (
     KEPT_VERSIONS,
+    MOST_GAPS,
     Change,
     DocumentInfo,
     Entry,
@@ -48,6 +49,10 @@ _UNEMBEDDED = """
 SELECT p.number, revision, p.position, r.about, p.content FROM passages p JOIN revisions r USING (revision)
 WHERE NOT EXISTS (SELECT FROM vectors v WHERE v.number = p.number AND v.encoder = %s) ORDER BY p.number LIMIT %s
 """
+_COUNT_UNEMBEDDED = """
+SELECT count(*) FROM passages p
+WHERE NOT EXISTS (SELECT FROM vectors v WHERE v.number = p.number AND v.encoder = %s)
+"""
 _KNOWN_VECTORS = """
 SELECT passage_id, vector, unknown_share FROM passages JOIN vectors USING (number)
 WHERE encoder = %s AND passage_id = ANY(%s)
@@ -76,6 +81,9 @@ DELETE FROM vectors WHERE ctid = ANY(ARRAY(SELECT ctid FROM vectors WHERE encode
 _MEASURES = """
 SELECT (SELECT coalesce(sum(length(postings) + length(term)), 0) FROM postings), (SELECT count(*) FROM segments),
     (SELECT coalesce(sum(2 * width), 0) FROM vectors), (SELECT count(*) FROM vectors)
+"""
+_OLDEST_GAPS = """
+DELETE FROM gaps WHERE turn_id IN (SELECT turn_id FROM gaps ORDER BY noted_at DESC, turn_id DESC OFFSET %s)
 """
 _OTHERS_AT_ONCE = 5_000
 
@@ -188,6 +196,9 @@ class PostgresStore:
     def without_vectors(self, encoder: str, limit: int) -> list[Unembedded]:
         return [self._unembedded(*row) for row in self._ask(_UNEMBEDDED, encoder, limit)]
 
+    def count_without_vectors(self, encoder: str) -> int:
+        return int(self._ask(_COUNT_UNEMBEDDED, encoder)[0][0])
+
     def put_vectors(self, encoder: str, vectors: Sequence[tuple[int, Vector]]) -> None:
         rows = [
             (encoder, len(vector.values), Half(vector.values), vector.unknown_share, number)
@@ -214,17 +225,28 @@ class PostgresStore:
     def from_source(self, folder: str) -> set[str]:
         return {row[0] for row in self._ask("SELECT document_id FROM sources WHERE folder = %s", folder)}
 
+    def learned(self, name: str) -> bytes | None:
+        with self._connections.reading() as connection:
+            return self._memory.learned(connection, name)
+
     def keep_learned(self, name: str, blob: bytes) -> None:
-        sealed = self._columns.seal.close("learned", "content", name, blob)
         with self._connections.writing() as connection:
-            connection.execute("DELETE FROM learned WHERE name = %s", (name,))
-            connection.execute("INSERT INTO learned (name, content) VALUES (%s, %s)", (name, sealed))
+            self._keep_learned(connection, name, blob)
+
+    def publish_learned(self, name: str, blob: bytes, note: str) -> str:
+        with self._connections.writing() as connection:
+            version = _version(connection) + 1
+            self._keep_learned(connection, name, blob)
+            self._record(connection, version, note, None)
+        self._segments.tidy()
+        return str(version)
 
     def note_gap(self, gap: Gap) -> None:
         sealed = self._columns.close_text("gaps", "question", gap.turn_id, gap.question)
         with self._connections.writing() as connection:
             put = "INSERT INTO gaps VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"
             connection.execute(put, (gap.turn_id, sealed, gap.lang, gap.noted_at))
+            connection.execute(_OLDEST_GAPS, (MOST_GAPS,))
 
     def gaps(self) -> list[Gap]:
         rows = self._ask("SELECT turn_id, question, lang, noted_at FROM gaps ORDER BY noted_at, turn_id")
@@ -258,6 +280,11 @@ class PostgresStore:
             connection.execute("DELETE FROM draft")
             self._record(connection, version + 1, note, None)
         return version + 1
+
+    def _keep_learned(self, connection: Connection, name: str, blob: bytes) -> None:
+        sealed = self._columns.seal.close("learned", "content", name, blob)
+        connection.execute("DELETE FROM learned WHERE name = %s", (name,))
+        connection.execute("INSERT INTO learned (name, content) VALUES (%s, %s)", (name, sealed))
 
     def _forget_others(self, encoder: str) -> int:
         with self._connections.writing() as connection:

@@ -37,6 +37,17 @@ class Connections:
         with self._writing, self._lent() as connection, _transaction(connection, "BEGIN IMMEDIATE"):
             yield connection
 
+    def empty_log(self) -> None:
+        """What was deleted stands in the file's log until then. Somebody who reads just now is not waited for."""
+        with self._writing, self._lent() as connection:
+            (waits_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
+            connection.execute("PRAGMA busy_timeout = 0")
+            try:
+                with suppress(connection.OperationalError):
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                connection.execute(f"PRAGMA busy_timeout = {int(waits_ms)}")
+
     @contextmanager
     def _lent(self) -> Iterator[Connection]:
         with self._lock:

@@ -11,6 +11,7 @@ import numpy as np
 
 from cloud_core.knowledge.stores.base import (
     KEPT_VERSIONS,
+    MOST_GAPS,
     Change,
     DocumentInfo,
     Entry,
@@ -50,9 +51,17 @@ _UNEMBEDDED = """
 SELECT number, title, heading, text FROM passages p JOIN revisions USING (revision)
 WHERE NOT EXISTS (SELECT 1 FROM vectors v WHERE v.number = p.number AND v.encoder = ?) ORDER BY number LIMIT ?
 """
+_COUNT_UNEMBEDDED = """
+SELECT count(*) FROM passages p
+WHERE NOT EXISTS (SELECT 1 FROM vectors v WHERE v.number = p.number AND v.encoder = ?)
+"""
 _KNOWN_VECTORS = """
 SELECT passage_id, vector, unknown_share FROM passages JOIN vectors USING (number)
 WHERE encoder = ? AND passage_id IN (SELECT value FROM json_each(?))
+"""
+_KEEP_LEARNED = "INSERT OR REPLACE INTO learned (name, blob) VALUES (?, ?)"
+_OLDEST_GAPS = """
+DELETE FROM gaps WHERE turn_id IN (SELECT turn_id FROM gaps ORDER BY noted_at DESC, turn_id DESC LIMIT -1 OFFSET ?)
 """
 _OTHERS_AT_ONCE = 5_000
 
@@ -158,6 +167,9 @@ class SqliteStore:
     def without_vectors(self, encoder: str, limit: int) -> list[Unembedded]:
         return [Unembedded(*row) for row in self._ask(_UNEMBEDDED, encoder, limit)]
 
+    def count_without_vectors(self, encoder: str) -> int:
+        return int(self._ask(_COUNT_UNEMBEDDED, encoder)[0][0])
+
     def put_vectors(self, encoder: str, vectors: Sequence[tuple[int, Vector]]) -> None:
         there = (
             "INSERT OR REPLACE INTO vectors SELECT ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM passages WHERE number = ?)"
@@ -184,14 +196,27 @@ class SqliteStore:
     def from_source(self, folder: str) -> set[str]:
         return {row[0] for row in self._ask("SELECT document_id FROM sources WHERE folder = ?", folder)}
 
+    def learned(self, name: str) -> bytes | None:
+        with self._connections.reading() as connection:
+            return self._memory.learned(connection, name)
+
     def keep_learned(self, name: str, blob: bytes) -> None:
         with self._connections.writing() as connection:
-            connection.execute("INSERT OR REPLACE INTO learned (name, blob) VALUES (?, ?)", (name, blob))
+            connection.execute(_KEEP_LEARNED, (name, blob))
+
+    def publish_learned(self, name: str, blob: bytes, note: str) -> str:
+        with self._connections.writing() as connection:
+            version = _version(connection) + 1
+            connection.execute(_KEEP_LEARNED, (name, blob))
+            _record(connection, version, note, None)
+        self._segments.tidy()
+        return str(version)
 
     def note_gap(self, gap: Gap) -> None:
         with self._connections.writing() as connection:
             row = (gap.turn_id, gap.question, gap.lang, gap.noted_at)
             connection.execute("INSERT OR IGNORE INTO gaps VALUES (?, ?, ?, ?)", row)
+            connection.execute(_OLDEST_GAPS, (MOST_GAPS,))
 
     def gaps(self) -> list[Gap]:
         rows = self._ask("SELECT turn_id, question, lang, noted_at FROM gaps ORDER BY noted_at, turn_id")
@@ -200,7 +225,9 @@ class SqliteStore:
     def forget_gaps(self, turn_ids: Sequence[str]) -> None:
         with self._connections.writing() as connection:
             forget = "DELETE FROM gaps WHERE turn_id IN (SELECT value FROM json_each(?))"
-            connection.execute(forget, (json.dumps(list(turn_ids)),))
+            forgotten = connection.execute(forget, (json.dumps(list(turn_ids)),)).rowcount
+        if forgotten:
+            self._connections.empty_log()
 
     def measure(self) -> Measures:
         return Measures(

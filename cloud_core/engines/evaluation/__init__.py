@@ -1,0 +1,1 @@
+"""How good answers are: questions with the facts that a right answer holds, or that nothing answers."""
