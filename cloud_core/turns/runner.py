@@ -110,14 +110,17 @@ class Turns:
             _held(claims, turn_id, claim.holder) as hold,
             aclosing(self._answer(tenant, question, deadline_at)) as events,
         ):
+            noting: asyncio.Task[None] | None = None
             async for event in events:
                 if hold.lost:
                     raise await hold.loss()
                 if isinstance(event, Answer):
                     await hold.keep(event)
                     if event.outcome is Outcome.NO_EVIDENCE:
-                        await self._note_gap(tenant, claims, turn_id, question)
+                        noting = asyncio.create_task(self._note_gap(tenant, claims, turn_id, question))
                 yield event
+            if noting is not None:  # begun before the answer went out, which did not wait for it
+                await asyncio.shield(noting)
 
     async def forget(self, tenant: Tenant, turn_ids: Sequence[str]) -> int:
         """Erase these turns, answered, at work or never seen; how many there was something of."""

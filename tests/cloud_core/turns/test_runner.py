@@ -1,4 +1,6 @@
 import asyncio
+import math
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -250,6 +252,24 @@ async def test_a_turn_is_answered_where_its_gap_cannot_be_noted(tenant: Tenant) 
     turns = turns_with(ScriptedEngine(NOTHING), library=NotingLibrary(StorageError("full")))
     [answer] = await run(turns, tenant)
     assert isinstance(answer, Answer) and answer.outcome is Outcome.NO_EVIDENCE
+
+
+async def test_the_answer_goes_out_before_its_gap_is_noted_and_though_the_stream_is_closed_then(tenant: Tenant) -> None:
+    may_note, has_noted = threading.Event(), threading.Event()
+
+    class Waiting(NotingLibrary):
+        def note_gap(self, turn_id: str, text: str, lang: Lang) -> None:
+            may_note.wait(10)
+            super().note_gap(turn_id, text, lang)
+            has_noted.set()
+
+    library = Waiting()
+    turns = turns_with(ScriptedEngine(NOTHING), library=library)
+    async with aclosing(turns.run(tenant, "t", QUESTION, math.inf)) as events:
+        answer = await anext(events)
+    assert isinstance(answer, Answer) and library.gaps == {}
+    may_note.set()
+    assert await asyncio.to_thread(has_noted.wait, 10) and library.gaps == {"t": QUESTION.text}
 
 
 async def test_what_is_noted_of_a_turn_that_was_forgotten_meanwhile_does_not_stay(tenant: Tenant) -> None:
